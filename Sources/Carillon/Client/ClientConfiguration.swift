@@ -1,0 +1,49 @@
+public import Logging
+
+extension Client {
+  /// Everything a client needs to know before it connects.
+  public struct Configuration: Sendable {
+    /// The account, bare or with the resource to ask for.
+    public var account: JID
+    /// The account's password; never logged.
+    public var password: String
+    /// Where to connect instead of what DNS says (SRV records of the account's domain).
+    public var server: ServerAddress?
+    /// PEM file with the certificate authorities to trust instead of the system's.
+    public var certificateAuthorities: String?
+    /// Lets only relayed candidates out, so that the peer never learns this machine's addresses.
+    public var relayOnly = false
+    /// How long a call may ring before it is given up.
+    public var ringingTimeout: Duration = .seconds(30)
+    /// How long ICE and DTLS may take together.
+    public var connectTimeout: Duration = .seconds(20)
+    public var logger: Logger
+
+    public init(account: JID, password: String, logger: Logger = Logger(label: "carillon")) {
+      self.account = account
+      self.password = password
+      self.logger = logger
+    }
+  }
+
+  /// A host and, if not 5222 (STARTTLS), a port; 5223 and 443 are spoken to with TLS from the first byte.
+  public struct ServerAddress: Sendable, Hashable {
+    public var host: String
+    public var port: Int?
+
+    public init(host: String, port: Int? = nil) {
+      self.host = host
+      self.port = port
+    }
+  }
+
+  /// What an embedder does when something happens. Handlers run as children of `run(_:)`.
+  public struct Handlers: Sendable {
+    /// The stream is up, under this full address. Called again after each reconnection.
+    public var onOnline: (@Sendable (JID) async -> Void)?
+    /// Somebody calls. Returning without an answer declines.
+    public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
+
+    public init() {}
+  }
+}

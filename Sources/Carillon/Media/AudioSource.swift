@@ -1,0 +1,42 @@
+/// Where a call's outgoing audio comes from: a file, a tone, a microphone. Embedders implement it.
+///
+/// The engine pulls: once every 20 ms of media it calls `read` on a codec thread, never on the cooperative pool.
+/// A source is used by one call at a time and is always called from the same thread during it.
+public protocol AudioSource: AnyObject, Sendable {
+  /// 1 or 2; does not change.
+  var channelCount: Int { get }
+
+  /// Fills `samples` with 48 kHz, interleaved Int16.
+  ///
+  /// - Parameter samples: room for 960 sample frames (20 ms), that is 960 × `channelCount` values.
+  /// - Returns: how many sample frames were written; fewer than there was room for means that the source has ended, and it
+  ///   is not asked again. The rest is sent as silence.
+  /// - Throws: what went wrong; the call goes on with silence and an event tells the error.
+  func read(into samples: inout MutableSpan<Int16>) throws -> Int
+}
+
+/// Where a call's incoming audio goes after decoding. Embedders implement it.
+///
+/// Called on a codec thread once every 20 ms of playout, without gaps: what was lost arrives concealed.
+public protocol AudioSink: AnyObject, Sendable {
+  /// - Parameters:
+  ///   - samples: 48 kHz, interleaved Int16; valid only during the call.
+  ///   - channelCount: 1 or 2; may change from one call to the next.
+  func write(_ samples: Span<Int16>, channelCount: Int) throws
+
+  /// The call is over: nothing more will be written.
+  func finish()
+}
+
+/// Where a call's incoming audio goes as the peer encoded it, without decoding.
+///
+/// Called on a codec thread, in the order of playout.
+public protocol EncodedAudioSink: AnyObject, Sendable {
+  /// - Parameters:
+  ///   - packet: one Opus packet (RFC 6716); valid only during the call.
+  ///   - position: the packet's place in the stream, in samples at 48 kHz from the first packet; gaps are losses or DTX.
+  func write(opus packet: Span<UInt8>, at position: Int64) throws
+
+  /// The call is over: nothing more will be written.
+  func finish()
+}

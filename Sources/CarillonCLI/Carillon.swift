@@ -1,0 +1,1 @@
+@main enum Carillon { static func main() {} }
