@@ -105,8 +105,7 @@ extension JingleMessage {
   /// - Parameter stanzaID: a random id for the stanza itself.
   /// - Specification: XEP-0353 §3, XEP-0334 §4
   package func stanza(to recipient: JID, stanzaID: String) -> Message {
-    Message(
-      type: .chat, id: stanzaID, to: recipient, payloads: [element, XMLElement("store", namespace: "urn:xmpp:hints")])
+    Message(type: .chat, id: stanzaID, to: recipient, payloads: [element, MessageHint.store.element])
   }
 
   private var name: String {
