@@ -93,7 +93,7 @@ let package = Package(
     tests("XMPPNetworkingTests", ["XMPPNetworking", "XMPPCore", "MediaTime", logging] + nio),
     tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime"]),
     tests("MediaCodecsTests", ["MediaCodecs", "MediaTime"]),
-    tests("MediaFilesTests", ["MediaFiles", "MediaTime"]),
+    tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
     tests("CarillonTests", ["Carillon", "CarillonTesting", "JingleCore", "XMPPCore", "RTPCore", "MediaTime", logging]),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon"]),
     tests("IntegrationTests", []),

@@ -23,8 +23,8 @@ package final class OpusEncoder {
     package var bitsPerSecond = 32_000
     /// Whether silence is left out (RFC 7587 §3.1.3).
     package var usesDTX = false
-    /// 0 (cheapest) to 10 (best).
-    package var complexity = 9
+    /// 0 (cheapest) to 10 (best). 5 costs two fifths of 9 (0.17 ms and 0.43 ms for 20 ms of speech).
+    package var complexity = 5
 
     package init() {}
   }
