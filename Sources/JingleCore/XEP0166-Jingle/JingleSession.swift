@@ -39,7 +39,7 @@ package struct JingleSession: Sendable {
   private var requests: [Token: Jingle.Action] = [:]
   private var lastToken = 0
   /// The latest requests of the peer and how they were answered, oldest first, at most `rememberedRequests`.
-  private var answered: [(id: String, error: StanzaError?)] = []
+  private var answered: [(id: String, digest: Int, error: StanzaError?)] = []
   private var outputs: [Output] = []
 
   static let rememberedRequests = 64
@@ -97,7 +97,7 @@ package struct JingleSession: Sendable {
       contents[content.name] = ContentState(
         creator: content.creator, senders: content.senders, remoteTransport: content.transport?.iceUDP)
     }
-    answered = [(id, nil)]
+    answered = [(id, offer.hashValue, nil)]
     outputs = [.acknowledge(id: id, to: from), .event(.initiated(offer))]
   }
 
@@ -121,11 +121,7 @@ extension JingleSession {
       contents[content.name] = ContentState(creator: content.creator, senders: content.senders)
     }
     phase = .pending
-    request(.sessionInitiate) {
-      $0.initiator = own
-      $0.contents = offer
-      $0.payloads = payloads
-    }
+    request(Jingle(.sessionInitiate, sid: sid, initiator: own, contents: offer, payloads: payloads))
   }
 
   /// Accepts the offer. Does nothing when the session has ended meanwhile.
@@ -134,11 +130,7 @@ extension JingleSession {
     if phase == .ended { return }
     precondition(phase == .pending, "a session is accepted once")
     phase = .active
-    request(.sessionAccept) {
-      $0.responder = own
-      $0.contents = answer
-      $0.payloads = payloads
-    }
+    request(Jingle(.sessionAccept, sid: sid, responder: own, contents: answer, payloads: payloads))
   }
 
   /// Sends candidates, or the credentials of an ICE restart, for one content; both credentials must be in it.
@@ -165,7 +157,7 @@ extension JingleSession {
   package mutating func sendInfo(_ payload: XMLElement?) {
     guard phase != .ended else { return }
     precondition(phase != .fresh, "there is no session yet")
-    request(.sessionInfo) { $0.payloads = payload.map { [$0] } ?? [] }
+    request(Jingle(.sessionInfo, sid: sid, payloads: payload.map { [$0] } ?? []))
   }
 
   /// Ends the session: declines it, cancels it or hangs up. Does nothing when it has ended.
@@ -173,7 +165,7 @@ extension JingleSession {
   /// - Specification: XEP-0166 §6.7
   package mutating func terminate(_ reason: Jingle.Reason) {
     guard phase != .ended else { return }
-    if phase != .fresh { request(.sessionTerminate) { $0.reason = reason } }
+    if phase != .fresh { request(Jingle(.sessionTerminate, sid: sid, reason: reason)) }
     end(.terminated(reason, byPeer: false))
   }
 }
@@ -191,14 +183,20 @@ extension JingleSession {
       break
     case (.sessionInitiate, .timedOut), (.sessionAccept, .timedOut):
       // The peer may have it all the same, so it is told.
-      request(.sessionTerminate) { $0.reason = Jingle.Reason(.timeout) }
+      request(Jingle(.sessionTerminate, sid: sid, reason: Jingle.Reason(.timeout)))
       end(.failed(.unanswered))
     case (.sessionInitiate, .disconnected), (.sessionAccept, .disconnected):
       end(.failed(.disconnected))
     case (.sessionInitiate, .error(let error)) where phase == .active:
       // It was accepted, so the error is that of a repeated request.
       outputs.append(.event(.unanswered(.sessionInitiate, error)))
-    case (.sessionInitiate, .error(let error)), (.sessionAccept, .error(let error)):
+    case (.sessionInitiate, .error(let error)):
+      end(.failed(Failure(error)))
+    case (.sessionAccept, .error(let error)):
+      // Who cannot take the answer still has the session.
+      if error.jingle != .unknownSession {
+        request(Jingle(.sessionTerminate, sid: sid, reason: Jingle.Reason(.generalError)))
+      }
       end(.failed(Failure(error)))
     case (_, .error(let error)) where error.jingle == .unknownSession || (phase == .pending && error.meansAbsence):
       end(.failed(Failure(error)))
@@ -213,13 +211,14 @@ extension JingleSession {
 // MARK: - What the peer asks
 
 extension JingleSession {
-  /// Takes a request of the peer. A request whose id came before is answered as before and changes nothing.
+  /// Takes a request of the peer. The same request under the same id is answered as before and changes nothing.
   package mutating func receive(_ jingle: Jingle, from: JID, id: String) {
     guard from == peer, jingle.sid == sid else {
       outputs.append(.refuse(id: id, to: from, .unknownSession))
       return
     }
-    if let earlier = answered.first(where: { $0.id == id }) {
+    let digest = jingle.hashValue
+    if let earlier = answered.first(where: { $0.id == id && $0.digest == digest }) {
       outputs.append(answer(id, earlier.error))
       return
     }
@@ -234,7 +233,7 @@ extension JingleSession {
     }
     outputs.insert(answer(id, refusal), at: place)
     if answered.count == Self.rememberedRequests { answered.removeFirst() }
-    answered.append((id, refusal))
+    answered.append((id, digest, refusal))
   }
 
   private func answer(_ id: String, _ error: StanzaError?) -> Output {
@@ -283,7 +282,8 @@ extension JingleSession {
     case .transportReplace:
       try checkKnown(jingle.contents)
       acknowledged()
-      request(.transportReject) { $0.contents = jingle.contents.map { Self.bare($0, transport: $0.transport) } }
+      let rejected = jingle.contents.map { Self.bare($0, transport: $0.transport) }
+      request(Jingle(.transportReject, sid: sid, contents: rejected))
     case .sessionInitiate, .contentAccept, .contentReject, .transportAccept, .transportReject:
       // The last four answer what this side never sends.
       throw .outOfOrder
@@ -336,10 +336,8 @@ extension JingleSession {
     }
     acknowledged()
     refusedContents.formUnion(added.map(\.name))
-    request(.contentReject) {
-      $0.contents = added.map { Self.bare($0) }
-      $0.reason = Jingle.Reason(.unsupportedApplications)
-    }
+    let reason = Jingle.Reason(.unsupportedApplications)
+    request(Jingle(.contentReject, sid: sid, contents: added.map { Self.bare($0) }, reason: reason))
     outputs.append(.event(.refused(contents: added)))
   }
 }
@@ -380,18 +378,16 @@ extension JingleSession {
   private mutating func sendWaitingTransports() {
     for (name, transport) in waitingTransports {
       guard let content = contents[name] else { continue }
-      request(.transportInfo) {
-        $0.contents = [Jingle.Content(creator: content.creator, name: name, transport: .iceUDP(transport))]
-      }
+      // One content a stanza: Dino refuses more.
+      let update = Jingle.Content(creator: content.creator, name: name, transport: .iceUDP(transport))
+      request(Jingle(.transportInfo, sid: sid, contents: [update]))
     }
     waitingTransports = []
   }
 
-  private mutating func request(_ action: Jingle.Action, _ fill: (inout Jingle) -> Void) {
-    var jingle = Jingle(action, sid: sid)
-    fill(&jingle)
+  private mutating func request(_ jingle: Jingle) {
     lastToken += 1
-    requests[lastToken] = action
+    requests[lastToken] = jingle.action
     outputs.append(.request(jingle, to: peer, lastToken))
   }
 

@@ -167,10 +167,11 @@ extension RTPPayloadType {
   /// nil when the id is missing or no payload type, or another number is none.
   init?(_ element: XMLElement) {
     guard let id: UInt8 = element.number("id"), id < 128 else { return nil }
-    for attribute in ["clockrate", "channels", "ptime", "maxptime"]
+    for attribute in ["clockrate", "ptime", "maxptime"]
     where element[attribute: attribute] != nil && element.number(attribute, as: UInt32.self) == nil {
       return nil
     }
+    if element[attribute: "channels"] != nil, element.number("channels", as: UInt8.self) == nil { return nil }
     self.init(
       id: id, name: element[attribute: "name"], clockrate: element.number("clockrate"),
       channels: element.number("channels"), ptime: element.number("ptime"), maxptime: element.number("maxptime"))
