@@ -29,6 +29,8 @@ package actor MediaEndpoint {
   package struct LocalDescription: Sendable {
     package var credentials: ICECredentials
     package var fingerprint: CertificateFingerprint
+    /// What is known at once: host candidates. Others follow as events.
+    package var candidates: [ICECandidate]
   }
 
   /// What is on its way from the codec thread. Bound: 5 frames, the oldest dropped.
@@ -43,7 +45,7 @@ package actor MediaEndpoint {
 
   private nonisolated let loop: GLibLoop
   private nonisolated let outbox = Outbox()
-  private nonisolated let outboxSource: LoopSignal
+  private nonisolated let outboxSource = LoopSource()
   private let continuation: AsyncStream<MediaEvent>.Continuation
   private let configuration: Configuration
   private let timer = LoopSource()
@@ -59,6 +61,7 @@ package actor MediaEndpoint {
   private var selectedPair: (local: ICECandidate, remote: ICECandidate)?
   private var iceStart: Instant?
   private var iceEnd: Instant?
+  private var isStarted = false
   private var isConnected = false
   private var isClosed = false
   private var transport = TransportStatistics()
@@ -66,12 +69,11 @@ package actor MediaEndpoint {
   /// DTLS that arrives before the peer's fingerprint does. Bound: 8 datagrams, later ones dropped (they are repeated).
   private var earlyDTLS: [[UInt8]] = []
   /// Where outgoing packets are encrypted in place.
-  private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 16)
+  private nonisolated(unsafe) let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 16)
 
   package init(on loop: GLibLoop, _ configuration: Configuration) {
     self.loop = loop
     self.configuration = configuration
-    outboxSource = LoopSignal()
     (events, continuation) = AsyncStream.makeStream(of: MediaEvent.self)
   }
 
@@ -85,20 +87,19 @@ package actor MediaEndpoint {
   package func start() throws -> LocalDescription {
     precondition(ice == nil, "an endpoint is started once")
     timer.attach(to: loop.context) { [unowned self] in self.timeout() }
-    outboxSource.source.attach(to: loop.context) { [unowned self] in self.drainOutbox() }
+    outboxSource.attach(to: loop.context) { [unowned self] in self.drainOutbox() }
     let certificate = try DTLSCertificate()
-    let agent = ICEAgent(
-      on: loop,
-      .init(
-        controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
-        localAddresses: configuration.localAddresses),
-      handleEvent: { [unowned self] in self.handle($0) },
-      handleDatagram: { [unowned self] in self.receive($0) })
-    guard let agent else { throw MediaFailure.noSockets }
+    let settings = ICEAgent.Configuration(
+      controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
+      localAddresses: configuration.localAddresses)
+    let handle: (ICEAgent.Event) -> Void = { [unowned self] event in self.handle(event) }
+    guard let agent = ICEAgent(on: loop, settings, handle: handle) else { throw MediaFailure.noSockets }
     ice = agent
     self.certificate = certificate
     guard agent.gather(), let credentials = agent.localCredentials else { throw MediaFailure.noSockets }
-    return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint)
+    isStarted = true
+    return LocalDescription(
+      credentials: credentials, fingerprint: certificate.fingerprint, candidates: agent.localCandidates)
   }
 
   /// The peer's credentials, known once it has answered; ICE's clock starts.
@@ -147,7 +148,7 @@ package actor MediaEndpoint {
       frames.append(frame)
       return frames.count == 1
     }
-    if wasEmpty { outboxSource.source.fireNow() }
+    if wasEmpty { outboxSource.fireNow() }
   }
 
   package var statistics: (RTPSession.Statistics?, TransportStatistics) { (rtp?.statistics, transport) }
@@ -169,7 +170,7 @@ package actor MediaEndpoint {
       dtls?.close()
     }
     timer.destroy()
-    outboxSource.source.destroy()
+    outboxSource.destroy()
     ice?.close()
     ice = nil
     dtls = nil
@@ -194,7 +195,10 @@ package actor MediaEndpoint {
   private func handle(_ event: ICEAgent.Event) {
     switch event {
     case .candidate(let candidate):
-      continuation.yield(.candidate(candidate))
+      // Those that are there at once are part of the description.
+      if isStarted { continuation.yield(.candidate(candidate)) }
+    case .datagram(let datagram):
+      receive(datagram)
     case .gatheringDone:
       continuation.yield(.gatheringDone)
     case .selectedPair(let local, let remote):
@@ -244,7 +248,8 @@ package actor MediaEndpoint {
       let length =
         (192...223).contains(payloadType)
         ? try srtp.unprotectRTCP(packet, count: count) : try srtp.unprotectRTP(packet, count: count)
-      rtp?.receive(UnsafeRawBufferPointer(start: packet, count: length), at: SystemClock.now)
+      let plain = UnsafeBufferPointer(start: packet.assumingMemoryBound(to: UInt8.self), count: length)
+      rtp?.receive(plain.span, at: SystemClock.now)
       flush()
     } catch {
       if error.isAuthenticationFailure { transport.unauthenticated += 1 } else { transport.refused += 1 }
@@ -313,7 +318,9 @@ package actor MediaEndpoint {
   private func flush() {
     while let output = rtp?.nextOutput() {
       switch output {
-      case .packet(let bytes, let kind): transmit(bytes, kind)
+      case .packet(let packet):
+        transmit(packet)
+        rtp?.reuse(packet.bytes)
       case .audio(let unit): playAudio?(unit)
       case .event(let event): continuation.yield(.rtp(event))
       }
@@ -327,25 +334,19 @@ package actor MediaEndpoint {
     timer.fire(after: next)
   }
 
-  private func transmit(_ packet: [UInt8], _ kind: RTPSession.PacketKind) {
-    guard let srtp, let ice, packet.count + SRTPSession.maximumTrailer <= scratch.count, let start = scratch.baseAddress
+  private func transmit(_ packet: RTPSession.OutgoingPacket) {
+    guard let srtp, let ice, packet.bytes.count + SRTPSession.maximumTrailer <= scratch.count, let start = scratch.baseAddress
     else { return }
-    scratch.copyBytes(from: packet)
+    scratch.copyBytes(from: packet.bytes)
     do {
       let length =
-        switch kind {
-        case .rtp: try srtp.protectRTP(start, count: packet.count)
-        case .rtcp: try srtp.protectRTCP(start, count: packet.count)
+        switch packet.kind {
+        case .rtp: try srtp.protectRTP(start, count: packet.bytes.count)
+        case .rtcp: try srtp.protectRTCP(start, count: packet.bytes.count)
         }
       ice.send(UnsafeRawBufferPointer(start: start, count: length))
     } catch {
       transport.refused += 1
     }
   }
-}
-
-/// The loop's source that another thread may fire.
-private struct LoopSignal: @unchecked Sendable {
-  // Proof: only `fireNow` is called from other threads, and g_source_set_ready_time is thread-safe.
-  let source = LoopSource()
 }

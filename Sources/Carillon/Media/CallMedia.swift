@@ -80,7 +80,7 @@ actor CallMedia {
     case .begin(let configuration, let encoding):
       let pipeline = AudioPipeline(offer, encoding, on: CodecThreads.shared.next()) { [warn] in warn.yield($0) }
       self.pipeline = pipeline
-      await endpoint.startMedia(RTPSession(configuration, at: SystemClock.now)) { pipeline.play($0) }
+      await endpoint.startMedia(RTPSession(configuration: configuration, at: SystemClock.now)) { pipeline.play($0) }
       if connectedAt != nil { await startSending() }
     }
   }

@@ -7,8 +7,8 @@ enum AudioNegotiation {
   /// What this side can use, best first.
   static let capabilities: [RTPCapability] = [
     .opus([
-      RTPPayloadType.Parameter(name: "minptime", value: "10"),
-      RTPPayloadType.Parameter(name: "useinbandfec", value: "1"),
+      RTPPayloadType.Parameter("minptime", "10"),
+      RTPPayloadType.Parameter("useinbandfec", "1"),
     ])
   ]
 

@@ -8,11 +8,14 @@ import Foundation
 ///
 /// - Specification: RFC 8445, RFC 8838 (trickle), RFC 7675 (consent)
 final class ICEAgent {
-  enum Event {
+  enum Event: @unchecked Sendable {
+    // Proof of Sendable: an event is handled on the loop's thread before the call that brings it returns.
     case candidate(ICECandidate)
     case gatheringDone
     case state(ICEState)
     case selectedPair(local: ICECandidate, remote: ICECandidate)
+    /// What the peer sent, but for STUN; valid, and free to be written into, during the call.
+    case datagram(UnsafeMutableRawBufferPointer)
   }
 
   struct Configuration {
@@ -28,15 +31,11 @@ final class ICEAgent {
 
   private let agent: OpaquePointer
   private let stream: guint
-  private let handleEvent: (Event) -> Void
-  private let handleDatagram: (UnsafeMutableRawBufferPointer) -> Void
+  private let handle: (Event) -> Void
   private(set) var state = ICEState.new
   private var closed = false
 
-  init?(
-    on loop: GLibLoop, _ configuration: Configuration, handleEvent: @escaping (Event) -> Void,
-    handleDatagram: @escaping (UnsafeMutableRawBufferPointer) -> Void
-  ) {
+  init?(on loop: GLibLoop, _ configuration: Configuration, handle: @escaping (Event) -> Void) {
     let options = NICE_AGENT_OPTION_ICE_TRICKLE.rawValue | NICE_AGENT_OPTION_CONSENT_FRESHNESS.rawValue
     guard
       let agent = nice_agent_new_full(
@@ -58,8 +57,7 @@ final class ICEAgent {
       carillon_object_set_uint(object, "stun-server-port", guint(stun.port))
     }
     self.agent = agent
-    self.handleEvent = handleEvent
-    self.handleDatagram = handleDatagram
+    self.handle = handle
     stream = nice_agent_add_stream(agent, 1)
     for server in configuration.servers.prefix(8) {
       guard case .turn(let overTCP, let username, let password) = server.kind else { continue }
@@ -169,11 +167,11 @@ final class ICEAgent {
     typealias Object = UnsafeMutableRawPointer
     let newCandidate: @convention(c) (Object?, UnsafeMutablePointer<NiceCandidate>?, Object) -> Void = {
       guard let candidate = $1.flatMap({ ICECandidate($0) }) else { return }
-      ICEAgent.at($2).handleEvent(.candidate(candidate))
+      ICEAgent.at($2).handle(.candidate(candidate))
     }
     carillon_signal_connect(object, "new-candidate-full", unsafeBitCast(newCandidate, to: GCallback.self), context)
     let gatheringDone: @convention(c) (Object?, guint, Object) -> Void = {
-      ICEAgent.at($2).handleEvent(.gatheringDone)
+      ICEAgent.at($2).handle(.gatheringDone)
     }
     carillon_signal_connect(object, "candidate-gathering-done", unsafeBitCast(gatheringDone, to: GCallback.self), context)
     let stateChanged: @convention(c) (Object?, guint, guint, guint, Object) -> Void = {
@@ -183,14 +181,14 @@ final class ICEAgent {
     typealias Candidate = UnsafeMutablePointer<NiceCandidate>
     let selected: @convention(c) (Object?, guint, guint, Candidate?, Candidate?, Object) -> Void = {
       guard let local = $3.flatMap({ ICECandidate($0) }), let remote = $4.flatMap({ ICECandidate($0) }) else { return }
-      ICEAgent.at($5).handleEvent(.selectedPair(local: local, remote: remote))
+      ICEAgent.at($5).handle(.selectedPair(local: local, remote: remote))
     }
     carillon_signal_connect(object, "new-selected-pair-full", unsafeBitCast(selected, to: GCallback.self), context)
     nice_agent_attach_recv(
       agent, stream, 1, loop.context,
       { _, _, _, count, bytes, context in
         guard let bytes, let context else { return }
-        ICEAgent.at(context).handleDatagram(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
+        ICEAgent.at(context).handle(.datagram(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))))
       }, context)
   }
 
@@ -212,7 +210,7 @@ final class ICEAgent {
   private func setState(_ new: ICEState) {
     guard new != state else { return }
     state = new
-    handleEvent(.state(new))
+    handle(.state(new))
   }
 
   private func candidates(_ list: UnsafeMutablePointer<GSList>?) -> [ICECandidate] {

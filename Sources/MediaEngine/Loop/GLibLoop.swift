@@ -69,7 +69,9 @@ package final class GLibLoop: SerialExecutor, @unchecked Sendable {
 }
 
 /// A source of a GMainContext that calls back when its time has come: the loop's queue and every timer.
-final class LoopSource {
+final class LoopSource: @unchecked Sendable {
+  // Proof of Sendable: `attach`, `fire` and `destroy` are called on the loop's thread or before it starts; what other
+  // threads call is `fireNow`, and g_source_set_ready_time is thread-safe.
   private let source: UnsafeMutablePointer<GSource>
   private var action: (() -> Void)?
 
