@@ -75,7 +75,7 @@ let package = Package(
     room(
       "Carillon",
       ["MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", logging]),
-    room("CarillonTesting", ["Carillon", "MediaTime", "XMPPCore", "JingleCore", "RTPCore"]),
+    room("CarillonTesting", ["Carillon", "MediaEngine", "MediaTime", "XMPPCore", "JingleCore", "RTPCore"]),
     .executableTarget(
       name: "CarillonCLI",
       dependencies: [
