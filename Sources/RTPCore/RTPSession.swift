@@ -15,7 +15,7 @@ package struct RTPSession: Sendable {
 
   package private(set) var configuration: Configuration
 
-  private var outputs: [Output] = []
+  private var outputs: [Output?] = []
   private var outputsTaken = 0
   private var spareStorage: [[UInt8]] = []
   private var figures: Statistics
@@ -121,7 +121,8 @@ package struct RTPSession: Sendable {
       return nil
     }
     defer { outputsTaken += 1 }
-    return outputs[outputsTaken]
+    // Leaves nothing behind: the taker may change the packet in place without a copy.
+    return outputs[outputsTaken].take()
   }
 
   /// When `timeout` is to be called at the latest; nil after `finish`.
@@ -308,6 +309,7 @@ package struct RTPSession: Sendable {
       retireStream(at: now)
       jitterBuffer.drain()
     }
+    remoteRTCPSource = nil  // said once
     outputs.append(.event(.byeReceived(reason: goodbye.reason)))
   }
 
