@@ -5,8 +5,9 @@ package import MediaTime
 /// A flow machine: call `receive`, `send` or `timeout`, then take what `nextOutput` gives until it is nil, then arm one
 /// timer for `nextDeadline`.
 ///
-/// The peer's audio is one stream at a time. The first SSRC with an agreed payload type is it, at once, since SRTP has vouched for
-/// the packet; another takes its place when two of its packets come in a row while the first is silent, or after the first's BYE.
+/// The peer's audio is one stream at a time. The first SSRC with an agreed payload type is it, at once, since SRTP has
+/// vouched for the packet; another takes its place when two of its packets come in a row while the first is silent, or
+/// after the first's BYE.
 ///
 /// - Specification: RFC 3550, RFC 3551, RFC 5506, RFC 5761
 package struct RTPSession: Sendable {

@@ -35,7 +35,8 @@ struct JitterBufferTests {
         at: now)
     }
 
-    /// What was played, one letter each: F frame, s skipped, L loss, R loss with the next frame at hand, S silence, X stretch.
+    /// What was played, one letter each: F frame, s skipped, L loss, R loss with the next frame at hand, S silence, X
+    /// stretch.
     var pattern: String {
       String(
         units.map { unit -> Character in

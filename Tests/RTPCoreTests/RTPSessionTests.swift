@@ -15,7 +15,8 @@ struct RTPSessionTests {
         localSSRC: Self.local, cname: "me",
         audio: .init(
           payloadType: 96, acceptedPayloadTypes: [111: .opus], sends: sends, receives: receives,
-          initialSequenceNumber: SequenceNumber(rawValue: 65535), initialTimestamp: RTPTimestamp(rawValue: 0xFFFF_FFFF)),
+          initialSequenceNumber: SequenceNumber(rawValue: 65535),
+          initialTimestamp: RTPTimestamp(rawValue: 0xFFFF_FFFF)),
         usesReducedSizeRTCP: usesReducedSizeRTCP,
         wallClock: .init(instant: Self.start, time: NTPTime(rawValue: 0xE000_0000_8000_0000)), seed: 1),
       at: Self.start)
