@@ -45,8 +45,8 @@ package struct ReceivedAudioFrame: Hashable, Sendable {
 package enum PlayoutUnit: Hashable, Sendable {
   /// Decode it and play it.
   case frame(ReceivedAudioFrame)
-  /// Decode it, so that the decoder stays in step (and keep it in a recording of the encoded stream), but do not play it: the delay
-  /// has grown too long.
+  /// Decode it, so that the decoder stays in step (and keep it in a recording of the encoded stream), but do not play
+  /// it: the delay has grown too long.
   case skipped(ReceivedAudioFrame)
   /// Let the decoder fill in.
   case concealment(Concealment)
@@ -66,7 +66,8 @@ package struct Concealment: Hashable, Sendable {
   /// How much to fill, in ticks of the clock rate: a multiple of 2.5 ms, at most 120 ms.
   package var duration: Int
   package var cause: Cause
-  /// The payload of the frame right after, if it is already here: it may hold in-band forward error correction for this time.
+  /// The payload of the frame right after, if it is already here: it may hold in-band forward error correction for this
+  /// time.
   ///
   /// - Specification: RFC 6716 §2.1.7
   package var nextPayload: [UInt8]?

@@ -1,6 +1,8 @@
-/// How late packets come, compared with the fastest ones, and how long a buffer has to hold them back for nearly all to be in time.
+/// How late packets come, compared with the fastest ones, and how long a buffer has to hold them back for nearly all to
+/// be in time.
 ///
-/// All in ticks of the clock rate. A packet's *transit* is its arrival less its position: only differences mean something.
+/// All in ticks of the clock rate. A packet's *transit* is its arrival less its position: only differences mean
+/// something.
 struct DelayEstimator: Sendable {
   /// The share of packets that may come too late.
   private static let toleratedLateness = 0.01

@@ -52,15 +52,12 @@ package struct HeaderExtension: Hashable, Sendable {
         }
         var identifier = first
         var start = offset + 1
-        var count: Int
+        let count: Int
         if form == .oneByte {
           identifier = first >> 4
           count = Int(first & 0x0F) + 1
-          if identifier == 15 { break }  // §4.2: stop here
-          if identifier == 0 {  // §4.2: ignored, with its length
-            offset = start + count
-            continue
-          }
+          // §4.2: 15 is reserved, 0 with a length is forbidden; the rest is not to be read.
+          if identifier == 15 || identifier == 0 { break }
         } else {
           guard start < end else { break }
           count = Int(packet[start])

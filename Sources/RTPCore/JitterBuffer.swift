@@ -2,11 +2,11 @@ package import MediaTime
 
 /// Turns packets that come unevenly, in any order or not at all into an even stream of audio.
 ///
-/// Playout runs on a grid of 20 ms ticks that never moves. A frame's place on it, its delay after the fastest packets, follows how
-/// unevenly packets come:
-/// - It grows by itself when a tick finds nothing to play: the time is concealed, and the frame that comes late is played
-///   late. (If instead the next frame comes, the concealed time is the lost frame's.) Frames that were overtaken and came
-///   too late make it grow too.
+/// Playout runs on a grid of 20 ms ticks that never moves. A frame's place on it, its delay after the fastest packets,
+/// follows how unevenly packets come:
+/// - It grows by itself when a tick finds nothing to play: the time is concealed, and the frame that comes late is
+///   played late. (If instead the next frame comes, the concealed time is the lost frame's.) Frames that were overtaken
+///   and came too late make it grow too.
 /// - It shrinks by leaving out silence and lost frames, or else now and then a frame, when it is well above its target.
 package struct JitterBuffer: Sendable {
   package struct Configuration: Hashable, Sendable {
@@ -100,7 +100,8 @@ package struct JitterBuffer: Sendable {
   private var origin = Instant(nanoseconds: 0)
   /// The next tick's number on the grid.
   private var nextTick: Int64 = 0
-  /// What the ticks so far have asked for and is not played yet; negative when a long frame reaches into the next ticks.
+  /// What the ticks so far have asked for and is not played yet; negative when a long frame reaches into the next
+  /// ticks.
   private var owed = 0
   /// The position to be played next.
   private var cursor: Int64 = 0
@@ -374,7 +375,8 @@ package struct JitterBuffer: Sendable {
     return conceal(duration, cause: .silence)
   }
 
-  /// Lost frames, assumed to be as long as the one behind them, one by one so that the last may be mended from that one.
+  /// Lost frames, assumed to be as long as the one behind them, one by one so that the last may be mended from that
+  /// one.
   private mutating func fillLoss(_ gap: Int, before next: Packet) -> PlayoutUnit? {
     let rest = gap % next.duration
     let duration = rest >= quantum ? rest - rest % quantum : next.duration

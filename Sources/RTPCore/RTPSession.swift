@@ -5,8 +5,9 @@ package import MediaTime
 /// A flow machine: call `receive`, `send` or `timeout`, then take what `nextOutput` gives until it is nil, then arm one
 /// timer for `nextDeadline`.
 ///
-/// The peer's audio is one stream at a time. The first SSRC with an agreed payload type is it, at once, since SRTP has vouched for
-/// the packet; another takes its place when two of its packets come in a row while the first is silent, or after the first's BYE.
+/// The peer's audio is one stream at a time. The first SSRC with an agreed payload type is it, at once, since SRTP has
+/// vouched for the packet; another takes its place when two of its packets come in a row while the first is silent, or
+/// after the first's BYE.
 ///
 /// - Specification: RFC 3550, RFC 3551, RFC 5506, RFC 5761
 package struct RTPSession: Sendable {
@@ -15,7 +16,7 @@ package struct RTPSession: Sendable {
 
   package private(set) var configuration: Configuration
 
-  private var outputs: [Output] = []
+  private var outputs: [Output?] = []
   private var outputsTaken = 0
   private var spareStorage: [[UInt8]] = []
   private var figures: Statistics
@@ -121,7 +122,8 @@ package struct RTPSession: Sendable {
       return nil
     }
     defer { outputsTaken += 1 }
-    return outputs[outputsTaken]
+    // Leaves nothing behind: the taker may change the packet in place without a copy.
+    return outputs[outputsTaken].take()
   }
 
   /// When `timeout` is to be called at the latest; nil after `finish`.
@@ -308,6 +310,7 @@ package struct RTPSession: Sendable {
       retireStream(at: now)
       jitterBuffer.drain()
     }
+    remoteRTCPSource = nil  // said once
     outputs.append(.event(.byeReceived(reason: goodbye.reason)))
   }
 

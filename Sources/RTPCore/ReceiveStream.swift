@@ -1,6 +1,7 @@
 package import MediaTime
 
-/// What is known of one stream that the peer sends: which packets have come, how many are missing, how unevenly they come.
+/// What is known of one stream that the peer sends: which packets have come, how many are missing, how unevenly they
+/// come.
 ///
 /// - Specification: RFC 3550 §6.4.1, appendices A.1, A.3, A.8
 package struct ReceiveStream: Sendable {

@@ -2,8 +2,8 @@ import MediaTime
 
 /// When the next RTCP report is due.
 ///
-/// A call has two parties and a report takes some hundred bytes, so one a second stays far below a twentieth of the bandwidth. The
-/// intervals vary between half and one and a half times that, so that the parties do not fall into step.
+/// A call has two parties and a report takes some hundred bytes, so one a second stays far below a twentieth of the
+/// bandwidth. The intervals vary between half and one and a half times that, so that the parties do not fall into step.
 ///
 /// - Specification: RFC 3550 §6.2, §6.3.1
 struct ReportSchedule: Sendable {
