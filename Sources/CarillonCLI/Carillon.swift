@@ -1,1 +1,0 @@
-@main enum Carillon { static func main() {} }

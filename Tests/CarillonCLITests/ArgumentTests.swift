@@ -1,0 +1,115 @@
+import ArgumentParser
+import Carillon
+import Testing
+
+@testable import CarillonCLI
+
+@Suite struct ArgumentTests {
+  @Test(
+    "Durations are read as people write them",
+    arguments: [
+      ("8s", 8_000), ("1m30s", 90_000), ("500ms", 500), ("8", 8_000), ("2.5", 2_500), ("1h", 3_600_000),
+      ("1h1m1s1ms", 3_661_001), ("0.5m", 30_000),
+    ])
+  func duration(text: String, milliseconds: Int) throws {
+    #expect(try Duration(argument: text) == .milliseconds(milliseconds))
+  }
+
+  @Test(
+    "What is no duration is refused",
+    arguments: ["", "s", "0", "0s", "-1s", "8x", "8 s", "1m30", "1..5s", "8ss", "nan", "1e9s", "99999999999h", "٣s"])
+  func brokenDuration(text: String) {
+    #expect(throws: ValidationError.self) { try Duration(argument: text) }
+  }
+
+  @Test(
+    "Hosts are read with and without ports and brackets",
+    arguments: [
+      ("example.org", "example.org", nil), ("example.org:5223", "example.org", 5223), ("[::1]", "::1", nil),
+      ("[::1]:5222", "::1", 5222), ("::1", "::1", nil), ("10.77.0.1", "10.77.0.1", nil), ("h:65535", "h", 65535),
+    ] as [(String, String, Int?)])
+  func host(text: String, host: String, port: Int?) throws {
+    #expect(try Client.ServerAddress(argument: text) == Client.ServerAddress(host: host, port: port))
+  }
+
+  @Test(
+    "What is no host and port is refused",
+    arguments: ["", ":5222", "h:", "h:0", "h:65536", "h:x", "[::1", "[::1]5222", "[]", "[::1]:", "a b"])
+  func brokenHost(text: String) {
+    #expect(throws: ValidationError.self) { try Client.ServerAddress(argument: text) }
+  }
+
+  @Test(
+    "Audio sources are words or paths",
+    arguments: [
+      ("tone", .tone(hertz: 440)), ("tone:1000", .tone(hertz: 1000)), ("speech", .speech), ("silence", .silence),
+      ("none", .none), ("./tone", .file("./tone")), ("a:b.wav", .file("a:b.wav")), ("music.ogg", .file("music.ogg")),
+    ] as [(String, AudioArgument)])
+  func audio(text: String, argument: AudioArgument) throws {
+    #expect(try AudioArgument(argument: text) == argument)
+  }
+
+  @Test("Sources that cannot be are refused", arguments: ["", "tone:", "tone:x", "tone:5", "tone:99999", "device", "device:a", "bars"])
+  func brokenAudio(text: String) {
+    #expect(throws: ValidationError.self) { try AudioArgument(argument: text) }
+  }
+
+  @Test("A recording's ending says how it is kept", arguments: [("a.wav", "wav"), ("d/b.OGG", "ogg"), ("/x/c.d.webm", "webm")])
+  func recording(path: String, format: String) throws {
+    let recording = try Recording(argument: path)
+    #expect(recording.path == path)
+    #expect(recording.format.rawValue == format)
+  }
+
+  @Test("A recording without a known ending is refused", arguments: ["", "a", "a.mp3", ".wav", "d.wav/", "d.wav/x", "a."])
+  func brokenRecording(path: String) {
+    #expect(throws: ValidationError.self) { try Recording(argument: path) }
+  }
+
+  @Test("Further recordings of one run are numbered before the ending")
+  func numberedRecording() throws {
+    let recording = try Recording(argument: "a.b/x.y.wav")
+    #expect((1...3).map { recording.numbered($0).path } == ["a.b/x.y.wav", "a.b/x.y-2.wav", "a.b/x.y-3.wav"])
+  }
+
+  @Test(
+    "A recording that cannot be made is told before the call, with exit code 73",
+    arguments: ["/nonexistent/x.wav", "/dev/null/x.wav"])
+  func impossibleRecording(path: String) throws {
+    let failure = #expect(throws: CommandFailure.self) { try Recording(argument: path).check() }
+    #expect(failure?.exitCode == 73)
+  }
+
+  @Test("Commands take every option of the contract")
+  func wholeCommandLine() throws {
+    let common = [
+      "--account", "alice@example.test/here", "--password-file", "p", "--host", "h:1", "--ca-file", "c", "--config", "f",
+      "--json", "--log-level", "debug", "--audio", "none", "--record", "r.ogg", "--for", "8s", "--relay-only",
+    ]
+    let call = try #require(
+      try CarillonCommand.parseAsRoot(["call", "bob@example.test", "--wait", "5s"] + common) as? CallCommand)
+    #expect("\(call.peer)" == "bob@example.test")
+    #expect(call.wait == .seconds(5))
+    #expect(call.media.audio == .none)
+    #expect(call.media.relayOnly)
+    #expect(call.output.logLevel == .debug)
+    #expect(call.accountOptions.account?.resourcepart == "here")
+    let answer = try #require(
+      try CarillonCommand.parseAsRoot(["answer", "--from", "a@x.test", "--from", "b@x.test", "--once"] + common)
+        as? AnswerCommand)
+    #expect(answer.callers.map { "\($0)" } == ["a@x.test", "b@x.test"])
+    #expect(answer.media.limit == .seconds(8))
+  }
+
+  @Test(
+    "A command line that cannot be meant exits 64",
+    arguments: [
+      ["call"], ["call", "a@b@c@"], ["call", "example.test"], ["call", "b@x.test", "--for", "x"],
+      ["call", "b@x.test", "--record", "x.mp3"], ["answer", "--unknown"], ["call", "b@x.test", "--password", "secret"],
+      ["bench", "call", "--calls", "0"],
+    ])
+  func usage(arguments: [String]) {
+    let error = #expect(throws: (any Error).self) { try CarillonCommand.parseAsRoot(arguments) }
+    #expect(error.map { CarillonCommand.exitCode(for: $0).rawValue } == 64)
+  }
+}
