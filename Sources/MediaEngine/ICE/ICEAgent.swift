@@ -89,12 +89,14 @@ final class ICEAgent {
   }
 
   /// Ends everything; no event follows. Call on the loop's thread, not from inside an event's handler.
+  ///
+  /// TURN allocations are given back: that takes an exchange with each server, after which libnice's agent goes too.
   func close() {
     guard !closed else { return }
     closed = true
     carillon_signal_disconnect_context(UnsafeMutableRawPointer(agent), Unmanaged.passUnretained(self).toOpaque())
-    nice_agent_remove_stream(agent, stream)
-    carillon_object_unref(UnsafeMutableRawPointer(agent))
+    nice_agent_attach_recv(agent, stream, 1, nil, nil, nil)
+    nice_agent_close_async(agent, { agent, _, _ in carillon_object_unref(agent.map { UnsafeMutableRawPointer($0) }) }, nil)
   }
 
   deinit {

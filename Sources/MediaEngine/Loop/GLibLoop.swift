@@ -26,6 +26,7 @@ package final class GLibLoop: SerialExecutor, @unchecked Sendable {
     // The thread has references of its own to what it runs on, not to this object, so that the last reference ends it.
     nonisolated(unsafe) let (context, mainLoop) = (g_main_context_ref(context)!, g_main_loop_ref(mainLoop)!)
     let thread = Thread {
+      SRTPSession.prepare()
       g_main_context_push_thread_default(context)
       g_main_loop_run(mainLoop)
       g_main_context_pop_thread_default(context)

@@ -87,9 +87,16 @@ final class SRTPSession {
     return session
   }
 
-  /// libsrtp2's own state, once for the process.
+  /// libsrtp2's own state, once for the process. The first session also starts NSS under it, which takes about 20 ms: call
+  /// `prepare` while there is time.
   private static let library: Void = {
     srtp_init()
     srtp_install_log_handler(nil, nil)
+    for profile in SRTPProfile.offered {
+      let key = [UInt8](repeating: 0, count: profile.keyLength + profile.saltLength)
+      if let session = try? make(profile, key: key, direction: ssrc_any_outbound) { srtp_dealloc(session) }
+    }
   }()
+
+  static func prepare() { _ = library }
 }
