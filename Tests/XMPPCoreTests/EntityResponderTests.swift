@@ -4,29 +4,19 @@ import XMPPCore
 @Suite struct EntityResponderTests {
   private let responder = EntityResponder(
     info: DiscoInfo(
-      identities: [.init(category: "client", type: "pc", name: "Carillon")], features: ["urn:xmpp:jingle:1", "urn:xmpp:ping"]),
+      identities: [.init(category: "client", type: "pc", name: "Carillon")],
+      features: ["urn:xmpp:jingle:1", "urn:xmpp:ping"]),
     node: "https://carillon.example")
 
   private func answer(_ text: String) throws -> XMLElement? { responder.answer(to: try stanza(text)) }
 
-  @Test("A ping gets a pong (XEP-0199 §4.2)")
-  func pong() throws {
-    #expect(
-      try answer("""
-        <iq from='romeo@montague.lit/home' to='juliet@capulet.lit/chamber' type='get' id='e2e1'>\
-        <ping xmlns='urn:xmpp:ping'/></iq>
-        """)
-        == stanza("<iq from='juliet@capulet.lit/chamber' to='romeo@montague.lit/home' id='e2e1' type='result'/>"))
-    #expect(
-      try answer("<iq from='capulet.lit' to='juliet@capulet.lit/balcony' id='s2c1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>")
-        == stanza("<iq from='juliet@capulet.lit/balcony' to='capulet.lit' id='s2c1' type='result'/>"))
-  }
-
   @Test("disco#info lists each feature once, with those that are answered here")
   func info() throws {
-    let answer = try #require(try answer("""
-      <iq from='a@b/c' id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>
-      """))
+    let answer = try #require(
+      try answer(
+        """
+        <iq from='a@b/c' id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>
+        """))
     let info = try DiscoInfo(try #require(try IQ(answer).payload))
     #expect(info.node == nil)
     #expect(
@@ -41,9 +31,11 @@ import XMPPCore
   func capabilitiesNode() throws {
     let node = responder.capabilities.queryNode
     #expect(node.hasPrefix("https://carillon.example#"))
-    let answer = try #require(try answer("""
-      <iq from='a@b/c' id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='\(node)'/></iq>
-      """))
+    let answer = try #require(
+      try answer(
+        """
+        <iq from='a@b/c' id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='\(node)'/></iq>
+        """))
     let info = try DiscoInfo(try #require(try IQ(answer).payload))
     #expect(info.node == node)
     #expect(responder.capabilities.verification.verifies(info))

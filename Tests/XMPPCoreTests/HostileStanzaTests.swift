@@ -13,12 +13,13 @@ import XMPPCore
     """,
     "<iq from='d@e' id='1' type='result'>\(XEP0115EntityCapabilitiesCodingTests.complex)</iq>",
     """
-    <iq id='1' type='result'><query xmlns='http://jabber.org/protocol/disco#items' node='n'><item jid='a' name='b' node='c'/>\
-    </query></iq>
+    <iq id='1' type='result'><query xmlns='http://jabber.org/protocol/disco#items' node='n'>\
+    <item jid='a' name='b' node='c'/></query></iq>
     """,
     "<iq from='e' id='1' type='set'>\(XEP0215ExternalServicesCodingTests.answer)</iq>",
     """
-    <iq id='1' type='error'><error type='modify' by='x'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:a@b</gone>\
+    <iq id='1' type='error'><error type='modify' by='x'>\
+    <gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:a@b</gone>\
     <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>t</text><x xmlns='urn:y'/></error></iq>
     """,
     """
@@ -70,7 +71,8 @@ import XMPPCore
       case .presence(let presence)?:
         #expect(try Presence(presence.element) == presence)
         _ = table.receive(presence)
-        if let from = presence.from, let capabilities = presence.capabilities { cache.receive(capabilities, from: from) }
+        guard let from = presence.from, let capabilities = presence.capabilities else { continue }
+        cache.receive(capabilities, from: from)
       case nil: continue
       }
     }

@@ -61,7 +61,9 @@ import XMPPCore
     #expect(message.body == "hey")
   }
 
-  @Test("A presence with unknown show or priority out of range is read without them", arguments: ["128", "-129", "high", ""])
+  @Test(
+    "A presence with unknown show or priority out of range is read without them",
+    arguments: ["128", "-129", "high", ""])
   func lenientPresence(priority: String) throws {
     let presence = try Presence(stanza("<presence><show>online</show><priority>\(priority)</priority></presence>"))
     #expect(presence.show == nil)
@@ -83,7 +85,9 @@ import XMPPCore
 }
 
 @Suite struct StanzaErrorCodingTests {
-  @Test("Every condition and type comes back as it went", arguments: StanzaError.Condition.allCases, StanzaError.Kind.allCases)
+  @Test(
+    "Every condition and type comes back as it went",
+    arguments: StanzaError.Condition.allCases, StanzaError.Kind.allCases)
   func roundTrip(condition: StanzaError.Condition, type: StanzaError.Kind) {
     var error = StanzaError(
       condition, type: type, text: "why & how",
@@ -109,11 +113,13 @@ import XMPPCore
 
   @Test("Jingle's own condition stands beside the general one")
   func application() throws {
-    let error = StanzaError(in: try stanza("""
-      <iq from='juliet@capulet.lit/balcony' id='ur71vs62' to='romeo@montague.lit/orchard' type='error'>\
-      <error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-      <unknown-session xmlns='urn:xmpp:jingle:errors:1'/></error></iq>
-      """))
+    let error = StanzaError(
+      in: try stanza(
+        """
+        <iq from='juliet@capulet.lit/balcony' id='ur71vs62' to='romeo@montague.lit/orchard' type='error'>\
+        <error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+        <unknown-session xmlns='urn:xmpp:jingle:errors:1'/></error></iq>
+        """))
     #expect(error.condition == .itemNotFound)
     #expect(error.application?.is("unknown-session", "urn:xmpp:jingle:errors:1") == true)
     #expect(error.description == "item-not-found (unknown-session)")
@@ -144,7 +150,8 @@ import XMPPCore
   @Test("A malformed request is answered to its sender")
   func reply() throws {
     let request = try stanza("<iq from='a@b/c' to='d@e/f' id='1' type='get'/>")
-    let expected = try stanza("""
+    let expected = try stanza(
+      """
       <iq from='d@e/f' to='a@b/c' id='1' type='error'><error type='modify'>\
       <bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>
       """)

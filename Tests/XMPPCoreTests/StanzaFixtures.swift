@@ -34,7 +34,8 @@ extension XMLElement {
     change { $0.nodes = [.text("\u{0}\u{301}\u{1F525}")] }
     for name in attributes.keys.sorted() {
       change { $0[attribute: name] = nil }
-      for value in ["", " ", "-1", "99999999999999999999", "@", "a@/\u{301}", "\u{FFFF}", String(repeating: "a", count: 4096)] {
+      let long = String(repeating: "a", count: 4096)
+      for value in ["", " ", "-1", "99999999999999999999", "@", "a@/\u{301}", "\u{FFFF}", long] {
         change { $0[attribute: name] = value }
       }
     }

@@ -4,7 +4,8 @@ import XMPPCore
 @Suite struct XEP0004DataFormsCodingTests {
   @Test("A form is read and written back unchanged")
   func roundTrip() throws {
-    let element = try stanza("""
+    let element = try stanza(
+      """
       <x type='result' xmlns='jabber:x:data'><field type='hidden' var='FORM_TYPE'>\
       <value>urn:xmpp:dataforms:softwareinfo</value></field>\
       <field type='text-multi' var='ip_version'><value>ipv4</value><value>ipv6</value></field>\

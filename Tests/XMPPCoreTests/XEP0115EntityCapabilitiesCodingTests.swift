@@ -47,7 +47,8 @@ import XMPPCore
     #expect(psi.verifies(info))
   }
 
-  @Test("The strings that Dino, Gajim and QXmpp advertise are those of what they answer", arguments: RealClients.answers)
+  @Test(
+    "The strings that Dino, Gajim and QXmpp advertise are those of what they answer", arguments: RealClients.answers)
   func realClients(text: String) throws {
     let info = try DiscoInfo(stanza(text))
     let value = try #require(info.node?.split(separator: "#").last)
@@ -124,10 +125,12 @@ import XMPPCore
 
   @Test("Capabilities in presence are read and written back unchanged")
   func element() throws {
-    let presence = try Presence(stanza("""
-      <presence from='romeo@montague.lit/orchard'><c hash='sha-1' node='http://code.google.com/p/exodus' \
-      ver='QgayPKawpkPSDYmwT/WM94uAlu0=' xmlns='http://jabber.org/protocol/caps'/></presence>
-      """))
+    let presence = try Presence(
+      stanza(
+        """
+        <presence from='romeo@montague.lit/orchard'><c hash='sha-1' node='http://code.google.com/p/exodus' \
+        ver='QgayPKawpkPSDYmwT/WM94uAlu0=' xmlns='http://jabber.org/protocol/caps'/></presence>
+        """))
     let capabilities = try #require(presence.capabilities)
     #expect(capabilities == Capabilities(node: "http://code.google.com/p/exodus", of: Self.simple))
     #expect(capabilities.queryNode == "http://code.google.com/p/exodus#QgayPKawpkPSDYmwT/WM94uAlu0=")

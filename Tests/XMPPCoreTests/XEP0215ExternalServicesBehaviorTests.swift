@@ -63,16 +63,21 @@ import XMPPCore
 
   @Test("Credentials that were asked for go to the service that waits for them")
   func credentials() throws {
-    var list = try ExternalServices(stanza("""
-      <services xmlns='urn:xmpp:extdisco:2'><service type='stun' host='turn.shakespeare.lit'/>\
-      <service type='turn' host='turn.shakespeare.lit' port='3478' restricted='1'/>\
-      <service type='turn' host='other.lit' restricted='1'/></services>
-      """))
+    var list = try ExternalServices(
+      stanza(
+        """
+        <services xmlns='urn:xmpp:extdisco:2'><service type='stun' host='turn.shakespeare.lit'/>\
+        <service type='turn' host='turn.shakespeare.lit' port='3478' restricted='1'/>\
+        <service type='turn' host='other.lit' restricted='1'/></services>
+        """))
     #expect(list.services.map(\.needsCredentials) == [false, true, true])
-    list.apply(credentials: try ExternalServices(stanza("""
-      <credentials xmlns='urn:xmpp:extdisco:2'><service host='turn.shakespeare.lit' type='turn' \
-      password='jj929jkj5sadjfj93v3n' username='nb78932lkjlskjfdb7g8' expires='2002-09-10T23:08:25Z'/></credentials>
-      """)))
+    list.apply(
+      credentials: try ExternalServices(
+        stanza(
+          """
+          <credentials xmlns='urn:xmpp:extdisco:2'><service host='turn.shakespeare.lit' type='turn' \
+          password='jj929jkj5sadjfj93v3n' username='nb78932lkjlskjfdb7g8' expires='2002-09-10T23:08:25Z'/></credentials>
+          """)))
     #expect(list.services.map(\.needsCredentials) == [false, false, true])
     #expect(list.services[1].username == "nb78932lkjlskjfdb7g8")
     #expect(list.services[0].username == nil)

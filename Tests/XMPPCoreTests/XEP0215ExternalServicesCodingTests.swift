@@ -16,7 +16,8 @@ import XMPPCore
     """
 
   private func service(_ attributes: String) throws -> ExternalService? {
-    try ExternalServices(stanza("<services xmlns='urn:xmpp:extdisco:2'><service \(attributes)/></services>")).services.first
+    try ExternalServices(stanza("<services xmlns='urn:xmpp:extdisco:2'><service \(attributes)/></services>")).services
+      .first
   }
 
   @Test("The list of example 2 is read and written back unchanged, unknown types too")
@@ -37,7 +38,8 @@ import XMPPCore
     #expect(ExternalServices.request(.turn) == (try stanza("<services xmlns='urn:xmpp:extdisco:2' type='turn'/>")))
     #expect(
       ExternalServices.credentialsRequest(for: ExternalService(.turn, host: "turn.shakespeare.lit"))
-        == (try stanza("""
+        == (try stanza(
+          """
           <credentials xmlns='urn:xmpp:extdisco:2'><service host='turn.shakespeare.lit' type='turn'/></credentials>
           """)))
   }

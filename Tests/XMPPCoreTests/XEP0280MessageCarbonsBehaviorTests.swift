@@ -5,11 +5,13 @@ import XMPPCore
   private func copy(
     _ wrapper: String, outerFrom: String = "from='romeo@montague.example'", from: String, to: String
   ) throws -> Message {
-    try Message(stanza("""
-      <message \(outerFrom) to='romeo@montague.example/home' type='chat'><\(wrapper) xmlns='urn:xmpp:carbons:2'>\
-      <forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='\(from)' to='\(to)' type='chat'>\
-      <body>hi</body></message></forwarded></\(wrapper)></message>
-      """))
+    try Message(
+      stanza(
+        """
+        <message \(outerFrom) to='romeo@montague.example/home' type='chat'><\(wrapper) xmlns='urn:xmpp:carbons:2'>\
+        <forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='\(from)' to='\(to)' type='chat'>\
+        <body>hi</body></message></forwarded></\(wrapper)></message>
+        """))
   }
 
   private func unwrap(_ message: Message) throws -> MessageCarbon? {
@@ -62,7 +64,9 @@ import XMPPCore
     #expect(throws: MessageCarbon.Refusal.malformed) { try unwrap(message) }
   }
 
-  @Test("Other messages are no carbons", arguments: ["<received/>", "<private xmlns='urn:xmpp:carbons:2'/>", "<body>x</body>"])
+  @Test(
+    "Other messages are no carbons",
+    arguments: ["<received/>", "<private xmlns='urn:xmpp:carbons:2'/>", "<body>x</body>"])
   func ordinary(text: String) throws {
     #expect(try unwrap(Message(stanza("<message from='juliet@capulet.example'>\(text)</message>"))) == nil)
   }

@@ -4,10 +4,12 @@ import XMPPCore
 @Suite struct XEP0334MessageHintsCodingTests {
   @Test("The hints of example 1 are read")
   func example() throws {
-    let message = try Message(stanza("""
-      <message from='romeo@montague.lit/laptop' to='juliet@capulet.lit/laptop'><body>V unir avtug'f pybnx</body>\
-      <no-copy xmlns='urn:xmpp:hints'/><no-store xmlns='urn:xmpp:hints'/></message>
-      """))
+    let message = try Message(
+      stanza(
+        """
+        <message from='romeo@montague.lit/laptop' to='juliet@capulet.lit/laptop'><body>V unir avtug'f pybnx</body>\
+        <no-copy xmlns='urn:xmpp:hints'/><no-store xmlns='urn:xmpp:hints'/></message>
+        """))
     #expect(message.hints == [.noCopy, .noStore])
   }
 
