@@ -3,7 +3,9 @@ import XMPPCore
 extension XMLElement {
   /// An attribute's value as a number, written in decimal digits only.
   func number<Number: FixedWidthInteger>(_ attribute: String, as type: Number.Type = Number.self) -> Number? {
-    guard let text = self[attribute: attribute], text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+    guard let text = self[attribute: attribute], text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+      return nil
+    }
     return Number(text)
   }
 

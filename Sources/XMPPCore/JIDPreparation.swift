@@ -7,11 +7,11 @@ import Foundation
 extension JID {
   /// - Specification: RFC 7622 §3.3; RFC 8265 §3.3 (UsernameCaseMapped)
   static func preparedLocalpart(_ text: Substring) throws(JIDError) -> String {
-    let prepared = composed(lowercased(widthMapped(text)))
-    for scalar in prepared.unicodeScalars where !isIdentifier(scalar) || "\"&'/:<>@".unicodeScalars.contains(scalar) {
+    let mapped = widthMapped(text)
+    for scalar in mapped.unicodeScalars where !isIdentifier(scalar) || "\"&'/:<>@".unicodeScalars.contains(scalar) {
       throw JIDError(.localpart, .forbidden(scalar))
     }
-    return prepared
+    return composed(lowercased(mapped))
   }
 
   /// - Specification: RFC 7622 §3.2
@@ -22,14 +22,15 @@ extension JID {
       }
       return text.lowercased()
     }
-    var domain = composed(lowercased(widthMapped(text)))
-    if domain.unicodeScalars.last == "." { domain.unicodeScalars.removeLast() }
-    if domain.isEmpty { throw JIDError(.domainpart, .empty) }
-    for scalar in domain.unicodeScalars where scalar != "." {
+    var mapped = widthMapped(text)
+    if mapped.unicodeScalars.last == "." { mapped.unicodeScalars.removeLast() }
+    if mapped.isEmpty { throw JIDError(.domainpart, .empty) }
+    for scalar in mapped.unicodeScalars where scalar != "." {
       // Names in service records and on test machines do hold underscores, although host names may not.
       let allowed = scalar.isASCII ? isLetterOrDigit(scalar) || scalar == "-" || scalar == "_" : isIdentifier(scalar)
       if !allowed { throw JIDError(.domainpart, .forbidden(scalar)) }
     }
+    let domain = composed(lowercased(mapped))
     for label in domain.unicodeScalars.split(separator: ".", omittingEmptySubsequences: false) {
       guard (1...63).contains(label.count), label.first != "-", label.last != "-" else {
         throw JIDError(.domainpart, .malformedLabel(String(label)))
@@ -108,7 +109,8 @@ extension JID {
     default: break
     }
     switch scalar.properties.generalCategory {
-    case .lowercaseLetter, .otherLetter, .modifierLetter, .decimalNumber, .nonspacingMark, .spacingMark: break
+    case .lowercaseLetter, .uppercaseLetter, .otherLetter, .modifierLetter: break
+    case .decimalNumber, .nonspacingMark, .spacingMark: break
     default: return false
     }
     if scalar.properties.isDefaultIgnorableCodePoint { return false }
@@ -117,7 +119,7 @@ extension JID {
   }
 
   private static func isLetterOrDigit(_ scalar: Unicode.Scalar) -> Bool {
-    ("a"..."z").contains(scalar) || ("0"..."9").contains(scalar)
+    ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || ("0"..."9").contains(scalar)
   }
 
   /// - Specification: RFC 4291 §2.2

@@ -8,9 +8,12 @@ func drain(_ session: inout JingleSession) -> [JingleSession.Output] {
   return outputs
 }
 
+func next(_ session: inout JingleSession) -> JingleSession.Output? { session.nextOutput() }
+
 let voice = Jingle.Content(
   name: "voice",
-  description: .rtp(RTPDescription(media: "audio", payloadTypes: [RTPCapability.opus().payloadType(id: 111)], rtcpMux: true)),
+  description: .rtp(
+    RTPDescription(media: "audio", payloadTypes: [RTPCapability.opus().payloadType(id: 111)], rtcpMux: true)),
   transport: .iceUDP(ICETransport(ufrag: "8hhy", pwd: "asd88fgpdd777uzjYhagZg")))
 let voiceAnswer = Jingle.Content(
   name: "voice", description: voice.description,
@@ -58,7 +61,9 @@ func responder(_ phase: JingleSession.Phase) throws -> JingleSession {
     case .sessionTerminate: Jingle(action, sid: sid, reason: Jingle.Reason(.success))
     case .sessionInfo: Jingle(action, sid: sid, payloads: [RTPInfo.ringing.element])
     case .contentAdd, .contentAccept, .contentReject:
-      Jingle(action, sid: sid, contents: [Jingle.Content(creator: .responder, name: "video", description: voice.description)])
+      Jingle(
+        action, sid: sid, contents: [Jingle.Content(creator: .responder, name: "video", description: voice.description)]
+      )
     case .contentModify: Jingle(action, sid: sid, contents: [Jingle.Content(name: "voice", senders: .initiator)])
     case .contentRemove: Jingle(action, sid: sid, contents: [Jingle.Content(name: "voice")])
     case .descriptionInfo:
@@ -254,7 +259,10 @@ func responder(_ phase: JingleSession.Phase) throws -> JingleSession {
     #expect(throws: Never.self) { try session([early, other]) }
   }
 
-  @Test(arguments: incomplete + [[Jingle.Content(name: "other", description: voice.description, transport: voice.transport)]])
+  @Test(
+    arguments: incomplete + [
+      [Jingle.Content(name: "other", description: voice.description, transport: voice.transport)]
+    ])
   func `An answer that does not fit the offer is refused and told`(contents: [Jingle.Content]) {
     var session = initiator(.pending)
     session.receive(Jingle(.sessionAccept, sid: sid, contents: contents), from: juliet, id: "x")
@@ -302,7 +310,8 @@ func responder(_ phase: JingleSession.Phase) throws -> JingleSession {
     session.receive(Self.request(action), from: juliet, id: "x")
     let outputs = drain(&session)
     #expect(outputs.contains(.event(.acknowledged)))
-    #expect(outputs.contains { if case .request(let jingle, _, _) = $0 { jingle.action == .transportInfo } else { false } })
+    #expect(
+      outputs.contains { if case .request(let jingle, _, _) = $0 { jingle.action == .transportInfo } else { false } })
     session.receive(.result(nil), for: 1)
     #expect(drain(&session).isEmpty)
   }
@@ -465,7 +474,9 @@ func responder(_ phase: JingleSession.Phase) throws -> JingleSession {
     let error = StanzaError(
       try xml(
         """
-        <error type='modify'><redirect xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:voicemail@capulet.lit</redirect></error>
+        <error type='modify'>
+          <redirect xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:voicemail@capulet.lit</redirect>
+        </error>
         """))
     var session = initiator(.pending, acknowledged: false)
     session.receive(.error(error), for: 1)
@@ -480,6 +491,17 @@ func responder(_ phase: JingleSession.Phase) throws -> JingleSession {
       #expect(jingle == Jingle(.sessionTerminate, sid: sid, reason: Jingle.Reason(.timeout)))
       #expect(outputs.last == .event(.failed(.unanswered)))
       #expect(session.phase == .ended)
+    }
+  }
+
+  @Test func `Once the peer acts in the session, a lost or strange answer to the offer costs nothing`() {
+    for outcome in [IQTracker.Outcome.timedOut, .disconnected, .error(StanzaError(.serviceUnavailable))] {
+      var session = initiator(.pending, acknowledged: false)
+      session.receive(Self.request(.sessionAccept), from: juliet, id: "x")
+      _ = drain(&session)
+      session.receive(outcome, for: 1)
+      #expect(session.phase == .active)
+      #expect(drain(&session).count == 1)
     }
   }
 

@@ -86,7 +86,9 @@ import XMPPCore
       xml(
         """
         <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'>
-          <payload-type id='111' name='opus'><rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='transport-cc'/></payload-type>
+          <payload-type id='111' name='opus'>
+            <rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='transport-cc'/>
+          </payload-type>
           <rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='4' uri='urn:ietf:params:rtp-hdrext:sdes:mid'/>
           <rtcp-reduced-size/>
           <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1'><parameter name='cname' value='q'/></source>
@@ -163,7 +165,8 @@ import XMPPCore
 
   @Test func `Both sides agree on the same`() throws {
     let offer = offer(
-      RTPPayloadType(id: 111, name: "opus", clockrate: 48_000, channels: 2), RTPPayloadType(id: 0, name: "PCMU", clockrate: 8000))
+      RTPPayloadType(id: 111, name: "opus", clockrate: 48_000, channels: 2),
+      RTPPayloadType(id: 0, name: "PCMU", clockrate: 8000))
     let answer = try #require(offer.answer(supporting: [Self.pcmu, Self.opus]))
     let ours = answer.agreements(answering: offer)
     let theirs = try offer.agreements(answeredBy: answer)
@@ -189,10 +192,13 @@ import XMPPCore
 
   @Test(arguments: [
     RTPDescription(media: "audio"),
-    RTPDescription(media: "video", payloadTypes: [RTPPayloadType(id: 111, name: "opus", clockrate: 48_000, channels: 2)]),
+    RTPDescription(
+      media: "video", payloadTypes: [RTPPayloadType(id: 111, name: "opus", clockrate: 48_000, channels: 2)]),
     RTPDescription(media: "audio", payloadTypes: [RTPPayloadType(id: 0, name: "PCMU", clockrate: 8000)]),
-    RTPDescription(media: "audio", payloadTypes: [RTPPayloadType(id: 111, name: "speex", clockrate: 48_000, channels: 2)]),
-    RTPDescription(media: "audio", payloadTypes: [RTPPayloadType(id: 111, name: "opus", clockrate: 48_000, channels: 6)]),
+    RTPDescription(
+      media: "audio", payloadTypes: [RTPPayloadType(id: 111, name: "speex", clockrate: 48_000, channels: 2)]),
+    RTPDescription(
+      media: "audio", payloadTypes: [RTPPayloadType(id: 111, name: "opus", clockrate: 48_000, channels: 6)]),
     RTPDescription(
       media: "audio",
       payloadTypes: [

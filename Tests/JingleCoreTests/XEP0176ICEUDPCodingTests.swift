@@ -12,7 +12,9 @@ import XMPPCore
                priority='1694498815' protocol='udp' rel-addr='10.0.1.1' rel-port='8998' type='srflx'/>
     """
 
-  func transport(_ inside: String, attributes: String = "pwd='asd88fgpdd777uzjYhagZg' ufrag='8hhy'") throws -> ICETransport {
+  func transport(_ inside: String, attributes: String = "pwd='asd88fgpdd777uzjYhagZg' ufrag='8hhy'") throws
+    -> ICETransport
+  {
     try ICETransport(xml("<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' \(attributes)>\(inside)</transport>"))
   }
 
@@ -23,7 +25,8 @@ import XMPPCore
     #expect(
       transport.candidates == [
         ICECandidate(
-          foundation: "1", id: "el0747fg11", ip: "10.0.1.1", network: 1, port: 8998, priority: 2_130_706_431, kind: .host),
+          foundation: "1", id: "el0747fg11", ip: "10.0.1.1", network: 1, port: 8998, priority: 2_130_706_431,
+          kind: .host),
         ICECandidate(
           foundation: "2", generation: 1, id: "y3s2b30v3r", ip: "192.0.2.3", network: 1, port: 45664,
           priority: 1_694_498_815, relatedAddress: "10.0.1.1", relatedPort: 8998, kind: .srflx),

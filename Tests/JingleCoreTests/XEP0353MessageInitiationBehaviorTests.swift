@@ -211,7 +211,9 @@ import XMPPCore
   @Test func `What proposes no call, or is this account's own, is none`() {
     #expect(incoming(.ringing) == nil)
     #expect(incoming(.propose([])) == nil)
-    #expect(incoming(.propose([.unknown(XMLElement("description", namespace: "urn:xmpp:jingle:apps:file-transfer:5"))])) == nil)
+    #expect(
+      incoming(.propose([.unknown(XMLElement("description", namespace: "urn:xmpp:jingle:apps:file-transfer:5"))]))
+        == nil)
     #expect(incoming(from: julietsPhone) == nil)
   }
 

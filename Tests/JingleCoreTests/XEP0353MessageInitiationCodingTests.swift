@@ -61,7 +61,9 @@ import XMPPCore
   }
 
   @Test(arguments: examples)
-  func `In an error, without an id or under another namespace they are none`(text: String, action: JingleMessage.Action) throws {
+  func `In an error, without an id or under another namespace they are none`(text: String, action: JingleMessage.Action)
+    throws
+  {
     #expect(JingleMessage(in: try message(text, type: "error")) == nil)
     var element = try xml(text)
     element[attribute: "id"] = nil
@@ -119,7 +121,9 @@ import XMPPCore
   }
 
   @Test(arguments: examples)
-  func `Whatever one change does to a message, it is none or can be written`(text: String, action: JingleMessage.Action) throws {
+  func `Whatever one change does to a message, it is none or can be written`(text: String, action: JingleMessage.Action)
+    throws
+  {
     for twin in brokenTwins(of: try xml(text)) {
       guard let read = JingleMessage(twin) else { continue }
       let again = try #require(JingleMessage(read.element))

@@ -16,7 +16,7 @@ package struct Jingle: Hashable, Sendable {
   package var action: Action
   /// The session's identifier, chosen by the initiator; with XEP-0353 the proposal's `id`.
   package var sid: String
-  /// Written in `session-initiate` only. Peers write anything here, so it is never relied on: the sender's address counts.
+  /// Written in `session-initiate` only. Peers write anything here, so it is never relied on: the sender counts.
   package var initiator: JID?
   /// Written in `session-accept` only, and as little relied on.
   package var responder: JID?

@@ -29,8 +29,8 @@ extension Jingle {
 
       package static let defined: [Condition] = [
         .alternativeSession(sid: nil), .busy, .cancel, .connectivityError, .decline, .expired, .failedApplication,
-        .failedTransport, .generalError, .gone, .incompatibleParameters, .mediaError, .securityError, .success, .timeout,
-        .unsupportedApplications, .unsupportedTransports,
+        .failedTransport, .generalError, .gone, .incompatibleParameters, .mediaError, .securityError, .success,
+        .timeout, .unsupportedApplications, .unsupportedTransports,
       ]
 
       /// The element's name.

@@ -47,7 +47,7 @@ extension JingleSession {
 
   /// Why a session could not begin or go on.
   package enum Failure: Error, Hashable, Sendable {
-    /// Nobody is there, or nobody who speaks Jingle, or who speaks it with strangers: the peer's server does not let on.
+    /// Nobody is there, or nobody who speaks Jingle, or not with strangers: which one, nobody tells.
     case unavailable(StanzaError)
     /// The peer has no room for another session.
     case overloaded

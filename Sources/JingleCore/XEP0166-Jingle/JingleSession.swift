@@ -30,10 +30,10 @@ package struct JingleSession: Sendable {
 
   private let understoodInfo: Set<String>
   private var contents: [String: ContentState] = [:]
-  /// The names of contents that the peer wanted to add and did not get. What it sends for them before it knows is let go.
+  /// The names of contents that the peer wanted to add and did not get. What it sends for them in ignorance is let go.
   private var refusedContents: Set<String> = []
-  /// Whether the peer is known to have the offer. Candidates wait for that, so that they go out together and reach nobody
-  /// who has no session for them; XEP-0176 §5.2 would let them go earlier.
+  /// Whether the peer is known to have the offer. Candidates wait for that, so that they go out together and reach
+  /// nobody who has no session for them; XEP-0176 §5.4 would let them go earlier.
   private var peerHasOffer: Bool
   private var waitingTransports: [(content: String, transport: ICETransport)] = []
   private var requests: [Token: Jingle.Action] = [:]
@@ -181,6 +181,9 @@ extension JingleSession {
       acknowledged()
     case (_, .result):
       break
+    case (.sessionInitiate, .timedOut) where peerHasOffer, (.sessionInitiate, .disconnected) where peerHasOffer:
+      // The acknowledgement was lost, but the peer acts in the session.
+      outputs.append(.event(.unanswered(.sessionInitiate, nil)))
     case (.sessionInitiate, .timedOut), (.sessionAccept, .timedOut):
       // The peer may have it all the same, so it is told.
       request(Jingle(.sessionTerminate, sid: sid, reason: Jingle.Reason(.timeout)))

@@ -42,7 +42,7 @@ package struct RTPAgreement: Hashable, Sendable {
 }
 
 extension RTPPayloadType {
-  /// Whether both mean the same encoding. Missing channels count as one, for Opus as two; a missing clock rate fits any.
+  /// Whether both mean the same encoding. Missing channels count as one, for Opus as two; a missing clock rate fits.
   package func isSameEncoding(as other: RTPPayloadType) -> Bool {
     guard let name = name?.lowercased(), let otherName = other.name?.lowercased() else {
       // A static type may come without its name (RFC 3551 §6).
@@ -66,7 +66,8 @@ extension RTPDescription {
     var answered: [RTPPayloadType] = []
     for capability in capabilities {
       let ours = capability.payloadType(id: 0)
-      guard let offered = payloadTypes.first(where: { $0.clockrate != nil && $0.isSameEncoding(as: ours) }) else { continue }
+      let fits: (RTPPayloadType) -> Bool = { $0.clockrate != nil && $0.isSameEncoding(as: ours) }
+      guard let offered = payloadTypes.first(where: fits) else { continue }
       var payloadType = capability.payloadType(id: offered.id)
       payloadType.name = offered.name
       answered.append(payloadType)

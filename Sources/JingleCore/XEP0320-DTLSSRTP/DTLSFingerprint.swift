@@ -100,3 +100,8 @@ extension ICETransport {
     fingerprints.max { $0.hash < $1.hash }
   }
 }
+
+extension Jingle.Content {
+  /// The fingerprint of the content's transport. A call's content without one cannot be protected and must not be taken.
+  package var fingerprint: DTLSFingerprint? { transport?.iceUDP?.fingerprint }
+}

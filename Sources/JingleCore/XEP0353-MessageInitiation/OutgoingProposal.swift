@@ -20,8 +20,8 @@ package struct OutgoingProposal: Sendable {
     case rejected(Jingle.Reason?, device: JID)
     /// Nobody took the call in time; it was retracted.
     case timedOut
-    /// The peer proposes a call of its own at the same time, which has precedence; this one was retracted. The id is the
-    /// other proposal's, or nil when it has not arrived.
+    /// The peer proposes a call of its own at the same time, which has precedence. The id is the other proposal's, or
+    /// nil when it has not arrived.
     case lostTieBreak(to: String?)
     /// The proposal came back undelivered.
     case failed(StanzaError)

@@ -7,7 +7,9 @@ package struct Presence: Hashable, Sendable {
   }
 
   package enum Show: String, Hashable, Sendable, CaseIterable {
-    case away, chat, doNotDisturb = "dnd", extendedAway = "xa"
+    case away, chat
+    case doNotDisturb = "dnd"
+    case extendedAway = "xa"
   }
 
   package var type: Kind

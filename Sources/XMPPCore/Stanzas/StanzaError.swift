@@ -39,7 +39,8 @@ package struct StanzaError: Error, Hashable, Sendable {
       case .forbidden, .notAuthorized, .registrationRequired, .subscriptionRequired: .auth
       case .recipientUnavailable, .remoteServerTimeout, .resourceConstraint, .unexpectedRequest: .wait
       case .conflict, .featureNotImplemented, .gone, .internalServerError, .itemNotFound, .notAllowed,
-        .remoteServerNotFound, .serviceUnavailable, .undefinedCondition: .cancel
+        .remoteServerNotFound, .serviceUnavailable, .undefinedCondition:
+        .cancel
       }
     }
   }
@@ -75,7 +76,7 @@ extension StanzaError: CustomStringConvertible {
 }
 
 extension StanzaError {
-  /// Reads an `<error/>`. Whatever it lacks is filled in, because an error that cannot be read is an error all the same.
+  /// Reads an `<error/>`. Whatever it lacks is filled in: an error that cannot be read is an error all the same.
   package init(_ element: XMLElement) {
     self.init(.undefinedCondition)
     var known = false

@@ -10,7 +10,8 @@ package enum DateTime {
       let minute = number(&rest, 2), skip(&rest, ":"), let second = number(&rest, 2)
     else { return nil }
     // 60 is a leap second, which the Unix epoch counts as the first of the next minute.
-    guard (1...12).contains(month), (1...days(in: month, of: year)).contains(day), hour <= 23, minute <= 59, second <= 60
+    guard (1...12).contains(month), (1...days(in: month, of: year)).contains(day),
+      hour <= 23, minute <= 59, second <= 60
     else { return nil }
 
     var nanoseconds = 0
