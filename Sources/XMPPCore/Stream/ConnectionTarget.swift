@@ -89,3 +89,11 @@ extension ConnectionTarget {
     return targets
   }
 }
+
+extension ConnectionTarget {
+  /// A target that a person named: with port 5223 or 443 TLS from the first byte, with any other STARTTLS.
+  package init(host: String, port: Int?) {
+    let port = port ?? 5222
+    self.init(host: host, port: port, security: [5223, 443].contains(port) ? .directTLS : .startTLS)
+  }
+}
