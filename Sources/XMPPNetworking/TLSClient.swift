@@ -76,7 +76,8 @@ struct TLSClient: Sendable {
       if notBefore > now {
         return XMPPConnectionError(
           .tlsUntrusted(.notYetValid),
-          "\(target): The server's certificate is valid only from \(notBefore.formatted(.iso8601)); is the clock right?")
+          "\(target): The server's certificate is valid only from \(notBefore.formatted(.iso8601)); is the clock right?"
+        )
       }
     }
     return XMPPConnectionError(
@@ -86,6 +87,7 @@ struct TLSClient: Sendable {
 
   /// BoringSSL's word for it, without file names and error numbers.
   private func opensslReason(_ error: any Error) -> String {
+    if error is IOError { return describe(error) }
     let text = String(describing: error)
     if text.contains("eofDuringHandshake") || text.contains("EOF during handshake") {
       return "the server closed the connection"

@@ -81,14 +81,14 @@ extension XMPPConnection {
     _ configuration: Configuration
   ) throws(XMPPConnectionError) -> [NIOSSLCertificate]? {
     guard let path = configuration.certificateAuthorities else { return nil }
-    do {
-      let certificates = try NIOSSLCertificate.fromPEMFile(path)
-      if !certificates.isEmpty { return certificates }
-    } catch {
-      let reason = error is IOError ? describe(error) : "it holds no PEM certificates"
-      throw XMPPConnectionError(.configuration, "The file of certificate authorities \(path) cannot be used: \(reason).")
+    let useless = "The file of certificate authorities \(path) cannot be used:"
+    guard access(path, R_OK) == 0 else {
+      throw XMPPConnectionError(.configuration, "\(useless) \(String(cString: strerror(errno))).")
     }
-    throw XMPPConnectionError(.configuration, "The file of certificate authorities \(path) holds no certificate.")
+    guard let certificates = try? NIOSSLCertificate.fromPEMFile(path), !certificates.isEmpty else {
+      throw XMPPConnectionError(.configuration, "\(useless) it holds no certificate in PEM.")
+    }
+    return certificates
   }
 
   /// The domain as DNS and certificates write it.
@@ -122,7 +122,8 @@ extension XMPPConnection {
       "services looked up",
       metadata: ["dns.xmpps-client": "\(answers.directTLS)", "dns.xmpp-client": "\(answers.startTLS)"])
     let targets = ConnectionTarget.ordered(
-      domain: domain, directTLS: answers.directTLS, startTLS: answers.startTLS) { Int.random(in: $0) }
+      domain: domain, directTLS: answers.directTLS, startTLS: answers.startTLS
+    ) { Int.random(in: $0) }
     if targets.isEmpty {
       throw XMPPConnectionError(.noSuchService, "\(configuration.domain) says in DNS that it offers no XMPP service.")
     }

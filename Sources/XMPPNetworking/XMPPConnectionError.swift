@@ -63,8 +63,10 @@ package struct XMPPConnectionError: Error, Sendable, CustomStringConvertible {
     switch kind {
     case .unreachable, .tlsUnavailable, .tlsUntrusted, .timedOut, .noSuchService: true
     case .streamError(let condition):
-      [.connectionTimeout, .hostGone, .hostUnknown, .internalServerError, .remoteConnectionFailed, .resourceConstraint,
-       .systemShutdown].contains(condition)
+      [
+        .connectionTimeout, .hostGone, .hostUnknown, .internalServerError, .remoteConnectionFailed, .resourceConstraint,
+        .systemShutdown,
+      ].contains(condition)
     default: false
     }
   }

@@ -52,6 +52,9 @@ final class XMPPStreamHandler: ChannelInboundHandler {
 
   /// Called once the connection is there.
   func handlerAdded(context: ChannelHandlerContext) {
+    guard context.channel.isActive else {
+      return fail(XMPPConnectionError(.unreachable, "\(target): The connection was lost at once."), context: context)
+    }
     deadline = context.eventLoop.assumeIsolated().scheduleTask(in: negotiationTimeout) {
       self.negotiationTimedOut(context: context)
     }
@@ -115,7 +118,8 @@ final class XMPPStreamHandler: ChannelInboundHandler {
       write(text, context: context)
     case .bound(let bound):
       deadline?.cancel()
-      logger.debug("stream bound", metadata: ["xmpp.target": "\(target)", "sasl.mechanism": "\(bound.mechanism.rawValue)"])
+      logger.debug(
+        "stream bound", metadata: ["xmpp.target": "\(target)", "sasl.mechanism": "\(bound.mechanism.rawValue)"])
       if case .negotiating(let promise) = phase {
         phase = .established
         promise.succeed(bound)
@@ -138,7 +142,9 @@ final class XMPPStreamHandler: ChannelInboundHandler {
       // First in the pipeline; it starts its handshake at once, the connection being there.
       try context.pipeline.syncOperations.addHandler(handler, position: .first)
     } catch {
-      fail(XMPPConnectionError(.configuration, "TLS cannot be started with \(target): \(describe(error))."), context: context)
+      fail(
+        XMPPConnectionError(.configuration, "TLS cannot be started with \(target): \(describe(error))."),
+        context: context)
     }
   }
 

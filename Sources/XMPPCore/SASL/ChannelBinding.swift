@@ -32,7 +32,8 @@ package struct ChannelBinding: Hashable, Sendable {
   }
 
   private static func exportedKey<H: HashFunction>(_: H.Type, from secret: [UInt8]) -> [UInt8] {
-    let derived = expand(H.self, secret, label: "EXPORTER-Channel-Binding", context: H.hash(data: []), H.Digest.byteCount)
+    let derived = expand(
+      H.self, secret, label: "EXPORTER-Channel-Binding", context: H.hash(data: []), H.Digest.byteCount)
     return expand(H.self, derived, label: "exporter", context: H.hash(data: []), 32)
   }
 

@@ -36,7 +36,8 @@ package struct SCRAM: Sendable {
     package var description: String {
       switch self {
       case .malformed(let what): "its SCRAM message has no valid \(what)"
-      case .tooManyIterations(let count): "it asks for \(count) SCRAM iterations, more than the \(SCRAM.maximumIterations) allowed"
+      case .tooManyIterations(let count):
+        "it asks for \(count) SCRAM iterations, more than the \(SCRAM.maximumIterations) allowed"
       case .nonceMismatch: "its SCRAM nonce does not continue ours"
       case .refused(let reason): "SCRAM error \(Printable.shortened(reason))"
       case .wrongServerSignature: "its SCRAM signature is wrong, so it does not know this account's password"
@@ -107,7 +108,9 @@ package struct SCRAM: Sendable {
     guard let expected = expectedServerSignature.take() else { throw .malformed("order") }
     let first = serverFinal.split(separator: ",", omittingEmptySubsequences: false).first ?? ""
     if let error = first.value(of: "e") { throw .refused(error) }
-    guard let signature = first.value(of: "v").flatMap({ Data(base64Encoded: $0) }) else { throw .malformed("signature") }
+    guard let signature = first.value(of: "v").flatMap({ Data(base64Encoded: $0) }) else {
+      throw .malformed("signature")
+    }
     // Compared through a digest, so that the time taken tells nothing.
     guard SHA256.hash(data: signature) == SHA256.hash(data: expected) else { throw .wrongServerSignature }
   }

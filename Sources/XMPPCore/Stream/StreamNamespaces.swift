@@ -17,7 +17,8 @@ enum StreamNamespace {
 package enum Printable {
   /// One line of at most 200 characters, without control characters.
   package static func shortened(_ text: String) -> String {
-    let line = String(text.unicodeScalars.prefix(200).map { $0.properties.generalCategory == .control ? " " : Character($0) })
+    let line = String(
+      text.unicodeScalars.prefix(200).map { $0.properties.generalCategory == .control ? " " : Character($0) })
     return text.unicodeScalars.count > 200 ? line + "…" : line
   }
 }

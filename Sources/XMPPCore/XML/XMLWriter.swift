@@ -46,6 +46,10 @@ extension XMLElement {
 
   /// Escapes for both character data and attribute values; characters that XML 1.0 forbids become U+FFFD.
   private static func escape(_ string: String, into text: inout String) {
+    if string.utf8.allSatisfy(isPlain) {
+      text += string
+      return
+    }
     for scalar in string.unicodeScalars {
       switch scalar {
       case "&": text += "&amp;"
@@ -59,6 +63,14 @@ extension XMLElement {
       case "\u{0}"..."\u{1F}", "\u{FFFE}", "\u{FFFF}": text += "\u{FFFD}"
       default: text.unicodeScalars.append(scalar)
       }
+    }
+  }
+  /// Bytes that need no escape. 0xEF begins U+FFFE and U+FFFF, among others.
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0..<0x20, UInt8(ascii: "&"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "'"), UInt8(ascii: "\""), 0xEF:
+      false
+    default: true
     }
   }
 }

@@ -87,17 +87,21 @@ import XMPPCore
   static let endPoint = ChannelBinding(type: .tlsServerEndPoint, data: [2])
   static let all = Set(SASLMechanism.allCases.map(\.rawValue))
 
-  @Test(arguments: [
-    (all, ["tls-exporter", "tls-server-end-point"], [exporter, endPoint], SASLMechanism.scramSHA256Plus, SCRAM.Binding.bound(exporter)),
-    (all, ["tls-server-end-point"], [exporter, endPoint], .scramSHA256Plus, .bound(endPoint)),
-    (all, ["tls-unique"], [endPoint], .scramSHA256, .unsupported),
-    (all, [], [endPoint], .scramSHA256, .unsupported),
-    (all, ["tls-exporter"], [], .scramSHA256, .unsupported),
-    (["SCRAM-SHA-256", "PLAIN"], [], [endPoint], .scramSHA256, .notOffered),
-    (["SCRAM-SHA-1", "PLAIN", "X"], [], [], .scramSHA1, .unsupported),
-    (["SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"], ["tls-exporter"], [exporter], .scramSHA1Plus, .bound(exporter)),
-    (["PLAIN", "DIGEST-MD5"], [], [], .plain, .unsupported),
-  ] as [(Set<String>, Set<String>, [ChannelBinding], SASLMechanism, SCRAM.Binding)])
+  @Test(
+    arguments: [
+      (
+        all, ["tls-exporter", "tls-server-end-point"], [exporter, endPoint], SASLMechanism.scramSHA256Plus,
+        SCRAM.Binding.bound(exporter)
+      ),
+      (all, ["tls-server-end-point"], [exporter, endPoint], .scramSHA256Plus, .bound(endPoint)),
+      (all, ["tls-unique"], [endPoint], .scramSHA256, .unsupported),
+      (all, [], [endPoint], .scramSHA256, .unsupported),
+      (all, ["tls-exporter"], [], .scramSHA256, .unsupported),
+      (["SCRAM-SHA-256", "PLAIN"], [], [endPoint], .scramSHA256, .notOffered),
+      (["SCRAM-SHA-1", "PLAIN", "X"], [], [], .scramSHA1, .unsupported),
+      (["SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"], ["tls-exporter"], [exporter], .scramSHA1Plus, .bound(exporter)),
+      (["PLAIN", "DIGEST-MD5"], [], [], .plain, .unsupported),
+    ] as [(Set<String>, Set<String>, [ChannelBinding], SASLMechanism, SCRAM.Binding)])
   func `the best mechanism that both know is chosen`(
     offered: Set<String>, announced: Set<String>, available: [ChannelBinding], mechanism: SASLMechanism,
     binding: SCRAM.Binding

@@ -18,7 +18,8 @@ import XMPPCore
 
   @Test(arguments: [
     (ServiceAnswer.records([record(0, 0, ".")]), ServiceAnswer.records([record(0, 0, ".")])),
-    (.none, .records([record(0, 0, ".")])), (.records([record(0, 0, ".")]), .none), (.none, .records([record(0, 0, "a", 0)])),
+    (.none, .records([record(0, 0, ".")])), (.records([record(0, 0, ".")]), .none),
+    (.none, .records([record(0, 0, "a", 0)])),
   ])
   func `a dot says that there is no service, and no fall-back`(direct: ServiceAnswer, start: ServiceAnswer) {
     #expect(

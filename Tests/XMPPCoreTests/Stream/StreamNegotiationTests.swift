@@ -3,9 +3,11 @@ import XMPPCore
 
 @Suite struct StreamNegotiationTests {
   /// The example of RFC 5802 §5, so that its proof and signature are known.
-  static func configuration(password: String = "pencil", resource: String? = "phone") -> StreamNegotiation.Configuration {
+  static func configuration(password: String = "pencil", resource: String? = "phone") -> StreamNegotiation.Configuration
+  {
     .init(
-      domain: "example.org", localpart: "user", password: password, resource: resource, nonce: "fyko+d2lbbFgONRv9qkxdawL")
+      domain: "example.org", localpart: "user", password: password, resource: resource,
+      nonce: "fyko+d2lbbFgONRv9qkxdawL")
   }
 
   static let header = XMLStreamParser.Event.opened(
@@ -57,7 +59,8 @@ import XMPPCore
     #expect(machine.connected() == .send(plainHeader))
     #expect(machine.received(Self.header) == .wait)
     #expect(
-      machine.received(try Self.features(Self.startTLS)) == .send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"))
+      machine.received(try Self.features(Self.startTLS)) == .send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    )
     #expect(machine.received(try Self.element("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")) == .startTLS)
     #expect(machine.tlsEstablished(channelBindings: []) == .restart(header))
     #expect(machine.received(Self.header) == .wait)
@@ -76,9 +79,12 @@ import XMPPCore
     #expect(
       machine.received(try Self.features(Self.bind))
         == .send(
-          "<iq id='bind' type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>phone</resource></bind></iq>"))
+          "<iq id='bind' type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>phone</resource></bind></iq>"
+        ))
     let bound = machine.received(
-      try Self.element("<iq id='bind' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>user@example.org/phone</jid></bind></iq>"))
+      try Self.element(
+        "<iq id='bind' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>user@example.org/phone</jid></bind></iq>"
+      ))
     guard case .bound(let bound) = bound else {
       Issue.record("\(bound)")
       return
@@ -105,7 +111,8 @@ import XMPPCore
     _ = machine.connected()
     _ = machine.received(Self.header)
     _ = machine.received(try Self.features(Self.startTLS))
-    #expect(machine.received(try Self.element("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")) == .fail(.tlsRefused))
+    #expect(
+      machine.received(try Self.element("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")) == .fail(.tlsRefused))
   }
 
   @Test func `stanzas slipped in before the TLS handshake end the stream`() throws {
@@ -155,7 +162,8 @@ import XMPPCore
     let signature = Self.success.replacing("success", with: "challenge")
     #expect(
       machine.received(try Self.element(signature)) == .send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"))
-    guard case .restart = machine.received(try Self.element("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")) else {
+    guard case .restart = machine.received(try Self.element("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"))
+    else {
       Issue.record("success was not accepted")
       return
     }
@@ -168,7 +176,8 @@ import XMPPCore
         == .send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AHVzZXIAcGVuY2ls</auth>"))
     var other = Self.secured(Self.configuration())
     #expect(
-      other.received(try Self.features(Self.mechanisms("DIGEST-MD5"))) == .fail(.noSharedMechanism(offered: ["DIGEST-MD5"])))
+      other.received(try Self.features(Self.mechanisms("DIGEST-MD5")))
+        == .fail(.noSharedMechanism(offered: ["DIGEST-MD5"])))
     var broken = Self.secured(Self.configuration(password: "a\u{1}"))
     #expect(broken.received(try Self.features(Self.scram)) == .fail(.unusableCredentials))
   }
@@ -179,7 +188,8 @@ import XMPPCore
     _ = machine.received(Self.header)
     let features = try Self.features(
       Self.mechanisms("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1")
-        + "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/></sasl-channel-binding>")
+        + "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/></sasl-channel-binding>"
+    )
     guard case .send(let auth) = machine.received(features) else {
       Issue.record("no authentication")
       return
@@ -192,7 +202,8 @@ import XMPPCore
     var machine = try Self.authenticated()
     _ = machine.received(try Self.features(Self.bind))
     let error = try Self.element(
-      "<iq id='bind' type='error'><error type='cancel'><\(condition) xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
+      "<iq id='bind' type='error'><error type='cancel'><\(condition) xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+    )
     #expect(
       machine.received(error)
         == .send("<iq id='bind' type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"))
@@ -217,7 +228,8 @@ import XMPPCore
     var machine = try Self.authenticated(resource: nil)
     _ = machine.received(try Self.features(Self.bind + session))
     let result = try Self.element(
-      "<iq id='bind' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>user@example.org/x</jid></bind></iq>")
+      "<iq id='bind' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>user@example.org/x</jid></bind></iq>"
+    )
     #expect(
       machine.received(result)
         == .send("<iq id='session' type='set'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>"))
@@ -234,7 +246,8 @@ import XMPPCore
     _ = machine.received(
       try Self.features(Self.bind + "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>"))
     let result = try Self.element(
-      "<iq id='bind' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>user@example.org/x</jid></bind></iq>")
+      "<iq id='bind' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>user@example.org/x</jid></bind></iq>"
+    )
     guard case .bound = machine.received(result) else {
       Issue.record("not bound")
       return
@@ -256,8 +269,10 @@ import XMPPCore
   @Test(arguments: [
     ("other.example.org", StreamError.OtherHost(host: "other.example.org", port: nil)),
     ("other.example.org:9222", .init(host: "other.example.org", port: 9222)),
-    ("[2001:db8::1]:9222", .init(host: "2001:db8::1", port: 9222)), ("2001:db8::1", .init(host: "2001:db8::1", port: nil)),
-    ("[2001:db8::1]", .init(host: "2001:db8::1", port: nil)), ("host:0", nil), ("host:x", nil), ("[::1]x", nil), ("", nil),
+    ("[2001:db8::1]:9222", .init(host: "2001:db8::1", port: 9222)),
+    ("2001:db8::1", .init(host: "2001:db8::1", port: nil)),
+    ("[2001:db8::1]", .init(host: "2001:db8::1", port: nil)), ("host:0", nil), ("host:x", nil), ("[::1]x", nil),
+    ("", nil),
   ])
   func `another host is read with and without port`(text: String, host: StreamError.OtherHost?) {
     #expect(StreamError.OtherHost(text) == host)
@@ -266,7 +281,10 @@ import XMPPCore
   @Test(arguments: [
     (XMLElement("stream", namespace: "jabber:client"), "instead of a stream"),
     (XMLElement("stream", namespace: "http://etherx.jabber.org/streams"), "older than XMPP 1.0"),
-    (XMLElement("stream", namespace: "http://etherx.jabber.org/streams", attributes: ["version": "0.9"]), "older than XMPP 1.0"),
+    (
+      XMLElement("stream", namespace: "http://etherx.jabber.org/streams", attributes: ["version": "0.9"]),
+      "older than XMPP 1.0"
+    ),
   ])
   func `a header that is not XMPP's is refused`(header: XMLElement, reason: String) {
     var machine = StreamNegotiation(Self.configuration())

@@ -55,9 +55,10 @@ import XMPPCore
   ])
   func `what XMPP forbids ends the stream and all that follows`(text: String, error: XMLStreamError) {
     let parser = XMLStreamParser()
-    #expect(parser.parse(Self.header + "<ok/>" + text + "<more/>").suffix(2) == [
-      .element(XMLElement("ok", namespace: "jabber:client")), .failed(error),
-    ])
+    #expect(
+      parser.parse(Self.header + "<ok/>" + text + "<more/>").suffix(2) == [
+        .element(XMLElement("ok", namespace: "jabber:client")), .failed(error),
+      ])
     #expect(parser.parse("<more/>") == [])
     parser.reset()
     #expect(parser.parse(Self.header) == [.opened(Self.opened)])
@@ -94,7 +95,8 @@ import XMPPCore
     _ = piecemeal.parse("<s>")
     let expected = error.map { XMLStreamParser.Event.failed($0) }
     #expect(whole.parse(text).last { if case .failed = $0 { true } else { false } } == expected)
-    #expect(text.flatMap { piecemeal.parse(String($0)) }.last { if case .failed = $0 { true } else { false } } == expected)
+    #expect(
+      text.flatMap { piecemeal.parse(String($0)) }.last { if case .failed = $0 { true } else { false } } == expected)
   }
 
   @Test func `a header without end is too large as well`() {
