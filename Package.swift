@@ -21,7 +21,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"),
   .product(name: "NIOPosix", package: "swift-nio"),
-  .product(name: "NIOSSL", package: "swift-nio-ssl"),
+  .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
 ]
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -75,7 +75,7 @@ let package = Package(
     room(
       "Carillon",
       ["MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", logging]),
-    room("CarillonTesting", ["Carillon", "MediaTime", "XMPPCore", "JingleCore", "RTPCore"]),
+    room("CarillonTesting", ["Carillon", "MediaEngine", "MediaTime", "XMPPCore", "JingleCore", "RTPCore"]),
     .executableTarget(
       name: "CarillonCLI",
       dependencies: [
@@ -93,7 +93,7 @@ let package = Package(
     tests("XMPPNetworkingTests", ["XMPPNetworking", "XMPPCore", "MediaTime", logging] + nio),
     tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime"]),
     tests("MediaCodecsTests", ["MediaCodecs", "MediaTime"]),
-    tests("MediaFilesTests", ["MediaFiles", "MediaTime"]),
+    tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
     tests("CarillonTests", ["Carillon", "CarillonTesting", "JingleCore", "XMPPCore", "RTPCore", "MediaTime", logging]),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon"]),
     tests("IntegrationTests", []),

@@ -41,6 +41,9 @@ extension Client {
   public struct Handlers: Sendable {
     /// The stream is up, under this full address. Called again after each reconnection.
     public var onOnline: (@Sendable (JID) async -> Void)?
+    /// Decides who may call at all; nil lets everybody. The device of whoever may not never rings, and the caller is not
+    /// told that this account is there.
+    public var allowsCall: (@Sendable (JID) -> Bool)?
     /// Somebody calls. Returning without an answer declines.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 

@@ -8,9 +8,9 @@ struct LocalClients: Sendable {
   let calleeAddress: JID
 
   init() throws {
-    let link = StanzaLink()
-    calleeAddress = try JID("bob@demo.invalid")
-    caller = link.client(Client.Configuration(account: try JID("alice@demo.invalid"), password: ""))
-    callee = link.client(Client.Configuration(account: calleeAddress, password: ""))
+    let server = InMemoryServer()
+    calleeAddress = try JID("bob@localhost/demo")
+    caller = server.makeClient(Client.Configuration(account: try JID("alice@localhost/demo"), password: ""))
+    callee = server.makeClient(Client.Configuration(account: calleeAddress, password: ""))
   }
 }

@@ -5,8 +5,7 @@ public import MediaFiles
 import Synchronization
 
 extension WAVWriter: AudioSink {}
-extension OggOpusWriter: EncodedAudioSink {}
-extension WebMWriter: EncodedAudioSink {}
+extension OpusFileWriter: EncodedAudioSink {}
 
 /// What `--record` names: a file, whose ending says how it is kept.
 struct Recording: Equatable, Sendable {
@@ -65,8 +64,8 @@ struct Recording: Equatable, Sendable {
     let path = path
     switch format {
     case .wav: offer.audioSink = LateAudioSink { try WAVWriter(path: path) }
-    case .ogg: offer.encodedAudioSink = LateEncodedAudioSink { try OggOpusWriter(path: path) }
-    case .webm: offer.encodedAudioSink = LateEncodedAudioSink { try WebMWriter(path: path) }
+    case .ogg: offer.encodedAudioSink = LateEncodedAudioSink { try OpusFileWriter(path: path, container: .ogg) }
+    case .webm: offer.encodedAudioSink = LateEncodedAudioSink { try OpusFileWriter(path: path, container: .webM) }
     }
   }
 }

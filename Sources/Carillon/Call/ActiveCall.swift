@@ -1,0 +1,90 @@
+import JingleCore
+import MediaEngine
+import MediaTime
+import XMPPCore
+
+/// One call's state, from the proposal to its end. Lives in its client's isolation.
+final class ActiveCall {
+  enum Deadline: Hashable {
+    /// ICE and DTLS take too long.
+    case connect
+    /// The media path was closed, and no word of it came through signalling.
+    case goodbye
+  }
+
+  /// Where a call stands, for error messages and for what may still happen.
+  enum Phase: Comparable {
+    case ringing, negotiating, connecting, connected, ended
+  }
+
+  let sid: String
+  /// Whom to talk to: the account at first, then the device that took the call or calls.
+  var peer: JID
+  let isOutgoing: Bool
+  let startedAt: Instant
+  var phase = Phase.ringing
+
+  var outgoing: OutgoingProposal?
+  var incoming: IncomingProposal?
+  var session: JingleSession?
+  var deadlines = DeadlineTable<Deadline>()
+
+  /// Set once this side has decided what it sends and receives.
+  var media: MediaOffer?
+  /// The id of the message that carried the proposal: an undelivered one comes back under it.
+  var proposalStanzaID: String?
+  /// The one audio content's name and creator, as they were offered.
+  var content: (name: String, creator: Jingle.Party, senders: Jingle.Senders)?
+  /// The peer's offer while it waits for an answer.
+  var remoteOffer: Jingle?
+  var offered: RTPDescription?
+  var local: MediaEndpoint.LocalDescription?
+  /// Candidates that came before there was a session to send them in.
+  var earlyCandidates: [JingleCore.ICECandidate] = []
+  /// Candidates of the peer that came before its answer did.
+  var earlyTransports: [ICETransport] = []
+  var candidateCount = 0
+  var gatheredRelay = false
+  var turnServers: [ICEServer] = []
+  var audioCodec: String?
+
+  let commands: AsyncStream<CallMedia.Command>
+  let command: AsyncStream<CallMedia.Command>.Continuation
+  var mediaIsRunning = false
+
+  let events: AsyncStream<CallEvent>
+  private let event: AsyncStream<CallEvent>.Continuation
+  var ringingAt: Instant?
+  var proceedAt: Instant?
+  var connectedAt: Instant?
+  var statistics: CallStatistics?
+  var connectivity: ConnectivityReport?
+  var end: CallEnd?
+  /// Called once, when everything has stopped.
+  var whenOver: [CheckedContinuation<CallEnd, Never>] = []
+
+  init(sid: String, peer: JID, isOutgoing: Bool, at now: Instant) {
+    self.sid = sid
+    self.peer = peer
+    self.isOutgoing = isOutgoing
+    startedAt = now
+    (commands, command) = AsyncStream.makeStream()
+    (events, event) = AsyncStream.makeStream()
+  }
+
+  func tell(_ event: CallEvent) {
+    self.event.yield(event)
+    if case .ended = event { self.event.finish() }
+  }
+
+  var party: Jingle.Party { isOutgoing ? .initiator : .responder }
+
+  var nextDeadline: Instant? {
+    [outgoing?.nextDeadline, incoming?.nextDeadline, deadlines.next].compactMap(\.self).min()
+  }
+
+  func nextCandidateID() -> String {
+    candidateCount += 1
+    return "c\(candidateCount)"
+  }
+}

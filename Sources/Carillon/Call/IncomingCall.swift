@@ -1,0 +1,40 @@
+/// Somebody calls: to be answered exactly once. Returning from the handler without an answer declines.
+public struct IncomingCall: ~Copyable, Sendable {
+  /// The device that calls.
+  public let peer: JID
+  /// The session's id; the same in both ends' logs.
+  public let sid: String
+  /// What the caller proposes to exchange.
+  public let media: Set<MediaKind>
+  private let client: Client
+
+  init(peer: JID, sid: String, media: Set<MediaKind>, client: Client) {
+    self.peer = peer
+    self.sid = sid
+    self.media = media
+    self.client = client
+  }
+
+  /// Takes the call.
+  ///
+  /// - Parameters:
+  ///   - offer: what this side sends and where what it receives goes.
+  ///   - body: runs at once; `call.events` tells when media flows. The call ends when it returns.
+  /// - Returns: what `body` returned.
+  /// - Throws: what `body` threw, or the `CallError` of a call that failed.
+  public consuming func answer<Result: Sendable>(
+    with offer: MediaOffer, _ body: @Sendable (Call) async throws -> Result
+  ) async throws -> Result {
+    return try await client.answer(sid, with: offer, body)
+  }
+
+  /// Declines the call on all of the account's devices.
+  public consuming func decline() async {
+    await client.reject(sid, busy: false)
+  }
+
+  /// Declines because another call is running.
+  public consuming func declineBusy() async {
+    await client.reject(sid, busy: true)
+  }
+}

@@ -1,0 +1,239 @@
+import Foundation
+import JingleCore
+import Logging
+package import MediaEngine
+import MediaTime
+public import XMPPCore
+import XMPPNetworking
+
+/// One account on one device: connects, stays connected, places calls and takes them.
+///
+/// `run(_:)` owns all work and must be running for anything to happen. Isolated: every call's signalling is
+/// handled one event at a time.
+public actor Client {
+  typealias Job = @Sendable () async -> Void
+
+  public nonisolated let configuration: Configuration
+
+  let connect: @Sendable () async throws -> any StanzaLink
+  let loop: GLibLoop
+  let responder: EntityResponder
+  /// Where media may bind; empty for every interface. Tests and demonstrations stay on loopback.
+  let localAddresses: [String]
+  var logger: Logger { configuration.logger }
+
+  var handlers = Handlers()
+  private var isRunning = false
+  private(set) var jobs: AsyncStream<Job>.Continuation?
+  private var sleeper: (deadline: Instant, task: Task<Void, Never>)?
+  private var onlineWaiters: [UUID: CheckedContinuation<Void, any Error>] = [:]
+
+  // What belongs to the stream of the moment.
+  var link: (any StanzaLink)?
+  var iqs: IQTracker
+  var answers: [String: (IQTracker.Outcome) -> Void] = [:]
+  var roster: Roster
+  var presences = PresenceTable()
+  var capabilities = CapabilitiesCache()
+  /// What could not be sent while there was no stream: the ends of calls. Bound: 64, later ones dropped.
+  var unsent: [XMLElement] = []
+
+  var services: (list: [ExternalService], fetchedAt: Instant)?
+
+  var calls: [String: ActiveCall] = [:]
+  var router: JingleRouter<String>
+  var random = SystemRandomNumberGenerator()
+
+  /// - Parameter configuration: checked when `run` connects.
+  public init(configuration: Configuration) {
+    self.init(configuration: configuration, loop: GLibLoop()) { try await ServerLink.connect(configuration) }
+  }
+
+  /// - Parameters:
+  ///   - loop: where the client's media runs; a service spreads its clients over several.
+  ///   - localAddresses: where media may bind; empty for every interface.
+  ///   - connect: makes the link to run on; called again after each that went down.
+  package init(
+    configuration: Configuration, loop: GLibLoop, localAddresses: [String] = [],
+    connect: @escaping @Sendable () async throws -> any StanzaLink
+  ) {
+    self.configuration = configuration
+    self.loop = loop
+    self.localAddresses = localAddresses
+    self.connect = connect
+    iqs = IQTracker(account: configuration.account)
+    roster = Roster(account: configuration.account)
+    router = JingleRouter(own: configuration.account)
+    responder = EntityResponder(
+      info: DiscoInfo(
+        identities: [.init(category: "client", type: "console", name: "Carillon")],
+        features: [
+          Jingle.namespace, RTPDescription.namespace, RTPDescription.namespace.replacing("rtp:1", with: "rtp:audio"),
+          ICETransport.namespace, DTLSFingerprint.namespace, JingleMessage.namespace, RTPInfo.namespace,
+          Capabilities.namespace,
+        ]),
+      node: "urn:carillon")
+  }
+
+  /// Connects, stays connected and serves until it is cancelled. Runs once.
+  ///
+  /// When the stream goes down it is made anew, after 1 s at first and 60 s at most; calls in progress go on meanwhile.
+  ///
+  /// - Throws: `CallError` when the first connection cannot be made, or a later one never will: the password is
+  ///   refused, the configuration is wrong.
+  public func run(_ handlers: Handlers) async throws {
+    precondition(!isRunning, "a client runs once at a time")
+    isRunning = true
+    self.handlers = handlers
+    let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
+    self.jobs = continuation
+    defer {
+      self.jobs = nil
+      isRunning = false
+      sleeper?.task.cancel()
+      sleeper = nil
+      failOnlineWaiters(CallError(.serverUnreachable, "The client has stopped."))
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await withDiscardingTaskGroup { children in
+          for await job in jobs { children.addTask { await job() } }
+        }
+      }
+      group.addTask { try await self.stayConnected() }
+      do {
+        try await group.next()
+      } catch {
+        failOnlineWaiters(error)
+        await stopEverything()
+        group.cancelAll()
+        throw error
+      }
+      // Cancelled: say goodbye to every peer, then to the server.
+      await stopEverything()
+      group.cancelAll()
+    }
+    try Task.checkCancellation()
+  }
+
+  /// Calls a peer.
+  ///
+  /// - Parameters:
+  ///   - peer: an account, all of whose devices ring, or one device.
+  ///   - offer: what this side sends and where what it receives goes.
+  ///   - body: runs from the proposal on; `call.events` tells what becomes of it. The call ends when it returns.
+  /// - Returns: what `body` returned.
+  /// - Throws: what `body` threw, or the `CallError` of a call that failed: `declined`, `busy`, `noAnswer`, …
+  public func withCall<Result: Sendable>(
+    to peer: JID, offering offer: MediaOffer, _ body: @Sendable (Call) async throws -> Result
+  ) async throws -> Result {
+    guard offer.audio != nil || offer.receivesAudio else {
+      throw CallError(.configuration, "There is nothing to send and nowhere to put what is received.")
+    }
+    try await waitUntilOnline()
+    return try await inScope(try await place(callTo: peer, offer), body)
+  }
+
+  func answer<Result: Sendable>(
+    _ sid: String, with offer: MediaOffer, _ body: @Sendable (Call) async throws -> Result
+  ) async throws -> Result {
+    guard let call = calls[sid] else { throw CallError(.failed, "The caller has hung up.") }
+    accept(call, with: offer)
+    return try await inScope(call, body)
+  }
+
+  /// Runs `body`, then makes sure that the call is over and tells how it failed, if it did.
+  private func inScope<Result: Sendable>(
+    _ call: ActiveCall, _ body: @Sendable (Call) async throws -> Result
+  ) async throws -> Result {
+    let handle = Call(peer: call.peer, sid: call.sid, events: call.events, client: self)
+    let result: Result
+    do {
+      result = try await body(handle)
+    } catch {
+      hangUp(call.sid)
+      _ = await end(of: call)
+      throw error
+    }
+    hangUp(call.sid)
+    let end = await end(of: call)
+    if let error = end.error { throw error }
+    return result
+  }
+
+  private func end(of call: ActiveCall) async -> CallEnd {
+    if calls[call.sid] == nil, let end = call.end { return end }
+    return await withCheckedContinuation { call.whenOver.append($0) }
+  }
+
+  // MARK: Work
+
+  /// Runs a job as a child of `run`; drops it when the client has stopped.
+  func spawn(_ job: @escaping Job) {
+    jobs?.yield(job)
+  }
+
+  func waitUntilOnline() async throws {
+    if link != nil { return }
+    let id = UUID()
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        if Task.isCancelled { return continuation.resume(throwing: CancellationError()) }
+        onlineWaiters[id] = continuation
+      }
+    } onCancel: {
+      Task { await self.giveUpWaiting(id) }
+    }
+  }
+
+  private func giveUpWaiting(_ id: UUID) {
+    onlineWaiters.removeValue(forKey: id)?.resume(throwing: CancellationError())
+  }
+
+  func resumeOnlineWaiters() {
+    for waiter in onlineWaiters.values { waiter.resume() }
+    onlineWaiters = [:]
+  }
+
+  private func failOnlineWaiters(_ error: any Error) {
+    for waiter in onlineWaiters.values { waiter.resume(throwing: error) }
+    onlineWaiters = [:]
+  }
+
+  private func stopEverything() async {
+    for sid in calls.keys { hangUp(sid) }
+    for call in Array(calls.values) { _ = await end(of: call) }
+    if let link {
+      link.send(Presence(.unavailable).element)
+      await link.close()
+    }
+    link = nil
+    jobs?.finish()
+  }
+
+  // MARK: Time
+
+  /// Arms the one timer for whatever comes next.
+  func rearm() {
+    let next = ([iqs.nextDeadline] + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
+    guard next != sleeper?.deadline else { return }
+    sleeper?.task.cancel()
+    sleeper = next.map { deadline in
+      (
+        deadline,
+        Task {
+          try? await Task.sleep(for: max(.zero, deadline - SystemClock.now))
+          if !Task.isCancelled { self.timersFired() }
+        }
+      )
+    }
+  }
+
+  private func timersFired() {
+    sleeper = nil
+    let now = SystemClock.now
+    for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?(.timedOut) }
+    for call in Array(calls.values) { timeout(call, at: now) }
+    rearm()
+  }
+}

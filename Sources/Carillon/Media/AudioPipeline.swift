@@ -1,0 +1,226 @@
+import MediaCodecs
+import MediaTime
+import RTPCore
+import Synchronization
+
+/// Source to encoder and decoder to sink of one call, on one codec thread.
+actor AudioPipeline {
+  /// What was negotiated about the audio that is sent.
+  struct Encoding {
+    var sends: Bool
+    var receives: Bool
+    /// Whether the peer asked for stereo (RFC 7587 §6.1 `stereo`).
+    var stereo: Bool
+    var bitsPerSecond: Int
+  }
+
+  struct Levels: Sendable {
+    /// dBFS; nil where the direction does not exist.
+    var sent: Double?
+    var received: Double?
+  }
+
+  /// From the media loop to the codec thread. Bound: 25 units (500 ms), the oldest dropped: what is heard should be now.
+  private struct Inbox: ~Copyable {
+    static let bound = 25
+    let units = Mutex<[PlayoutUnit]>([])
+  }
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+  private nonisolated let thread: CodecThread
+  private nonisolated let inbox = Inbox()
+  private nonisolated let meter = Mutex(Levels())
+  private let offer: MediaOffer
+  private let encoding: Encoding
+  private let warn: @Sendable (CallError) -> Void
+
+  private var encoder: OpusEncoder?
+  private var ticker: Ticker?
+  private var sourceEnded = false
+  private var captured: [Int16] = []
+  private var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketSize)
+  private var send: (@Sendable (EncodedAudioFrame) -> Void)?
+
+  private var decoder: OpusDecoder?
+  private var decoded = [Int16](repeating: 0, count: OpusDecoder.maximumFrameCount * 2)
+  private var sinkFailed = false
+  private var encodedSinkFailed = false
+  private var finished = false
+
+  init(_ offer: MediaOffer, _ encoding: Encoding, on thread: CodecThread, warn: @escaping @Sendable (CallError) -> Void) {
+    self.offer = offer
+    self.encoding = encoding
+    self.thread = thread
+    self.warn = warn
+  }
+
+  nonisolated var levels: Levels { meter.withLock { $0 } }
+
+  /// Begins to encode, one frame every 20 ms from now on.
+  ///
+  /// - Parameter send: called on the codec thread with each frame; must not wait.
+  func start(send: @escaping @Sendable (EncodedAudioFrame) -> Void) throws {
+    guard encoding.sends, let source = offer.audio, !finished, ticker == nil else { return }
+    var configuration = OpusEncoder.Configuration()
+    configuration.channelCount = encoding.stereo ? source.channelCount : 1
+    configuration.bitsPerSecond = encoding.bitsPerSecond
+    configuration.usesDTX = offer.usesDTX
+    let encoder = try OpusEncoder(configuration)
+    encoder.expectedPacketLoss = 0.05
+    self.encoder = encoder
+    self.send = send
+    captured = [Int16](repeating: 0, count: OpusEncoder.frameCount * source.channelCount)
+    ticker = thread.schedule(at: SystemClock.now, every: .milliseconds(20)) { [weak self] tick in
+      // The ticker runs on the thread that is this actor's executor.
+      self?.assumeIsolated { $0.capture(tick) }
+    }
+  }
+
+  /// The share of packets that the peer reports as lost, 0 to 1: decides how much redundancy is sent.
+  func setExpectedLoss(_ loss: Double) {
+    encoder?.expectedPacketLoss = min(max(loss, 0.05), 0.3)
+  }
+
+  /// Hands over what is to be heard next. Callable from any thread; never waits.
+  nonisolated func play(_ unit: PlayoutUnit) {
+    let wasEmpty = inbox.units.withLock { units in
+      if units.count == Inbox.bound { units.removeFirst() }
+      units.append(unit)
+      return units.count == 1
+    }
+    if wasEmpty { _ = thread.perform { [weak self] in self?.assumeIsolated { $0.drain() } } }
+  }
+
+  /// Stops both directions and finishes the sinks, after what is under way has been written.
+  func finish() {
+    guard !finished else { return }
+    drain()
+    finished = true
+    ticker?.cancel()
+    ticker = nil
+    send = nil
+    offer.audioSink?.finish()
+    offer.encodedAudioSink?.finish()
+  }
+
+  // MARK: Out
+
+  private func capture(_ tick: Tick) {
+    guard let source = offer.audio, let encoder, let send, !finished else { return }
+    let channels = source.channelCount
+    if !sourceEnded { read(source) } else { silence(from: 0) }
+    var samples = captured
+    if channels == 2, !encoding.stereo { samples = AudioPipeline.mixedDown(captured) }
+    meter.withLock { $0.sent = Double(AudioLevel.decibels(of: samples.span)) }
+    do {
+      var span = packet.mutableSpan
+      guard case .packet(let count) = try encoder.encode(samples.span, into: &span) else { return }
+      send(
+        EncodedAudioFrame(
+          payload: Array(packet[..<count]), position: tick.index * Int64(OpusEncoder.frameCount),
+          duration: OpusEncoder.frameCount))
+    } catch {
+      warn(CallError(.media, "Audio could not be encoded: \(error). Nothing more is sent.", cause: error))
+      ticker?.cancel()
+    }
+  }
+
+  private func read(_ source: any AudioSource) {
+    var frames = 0
+    do {
+      var span = captured.mutableSpan
+      frames = min(max(0, try source.read(into: &span)), OpusEncoder.frameCount)
+    } catch {
+      warn(CallError(.media, "The audio source failed: \(error). Silence is sent from now on.", cause: error))
+    }
+    if frames < OpusEncoder.frameCount {
+      sourceEnded = true
+      silence(from: frames * source.channelCount)
+    }
+  }
+
+  private func silence(from index: Int) {
+    for index in index..<captured.count { captured[index] = 0 }
+  }
+
+  private static func mixedDown(_ stereo: [Int16]) -> [Int16] {
+    (0..<stereo.count / 2).map { Int16((Int(stereo[2 * $0]) + Int(stereo[2 * $0 + 1])) / 2) }
+  }
+
+  // MARK: In
+
+  private func drain() {
+    let units = inbox.units.withLock { units in
+      defer { units.removeAll(keepingCapacity: true) }
+      return units
+    }
+    guard encoding.receives, !finished else { return }
+    for unit in units { play(now: unit) }
+  }
+
+  private func play(now unit: PlayoutUnit) {
+    switch unit {
+    case .frame(let frame):
+      keep(frame)
+      write(decode(frame))
+    case .skipped(let frame):
+      keep(frame)
+      _ = decode(frame)
+    case .concealment(let gap):
+      guard let decoder else { return write(zeros: gap.duration) }
+      var span = decoded.mutableSpan
+      if gap.cause == .loss, let next = gap.nextPayload {
+        write(decoder.decodeFEC(next.span, frameCount: gap.duration, into: &span))
+      } else {
+        write(decoder.conceal(frameCount: gap.duration, into: &span))
+      }
+    }
+  }
+
+  /// - Returns: sample frames in `decoded`.
+  private func decode(_ frame: ReceivedAudioFrame) -> Int {
+    guard offer.audioSink != nil else { return 0 }
+    let isStereo = (frame.payload.first ?? 0) & 0x04 != 0  // RFC 6716 §3.1, the TOC's "s"
+    if decoder == nil || (isStereo && decoder?.channelCount == 1) {
+      decoder = try? OpusDecoder(channelCount: isStereo ? 2 : 1)
+    }
+    guard let decoder else { return 0 }
+    var span = decoded.mutableSpan
+    do {
+      return try decoder.decode(frame.payload.span, into: &span)
+    } catch {
+      return decoder.conceal(frameCount: frame.duration, into: &span)
+    }
+  }
+
+  private func write(zeros frameCount: Int) {
+    let count = min(frameCount, OpusDecoder.maximumFrameCount)
+    for index in 0..<count { decoded[index] = 0 }
+    write(count)
+  }
+
+  private func write(_ frameCount: Int) {
+    guard let sink = offer.audioSink, frameCount > 0 else { return }
+    let channels = decoder?.channelCount ?? 1
+    let samples = decoded.span.extracting(first: frameCount * channels)
+    meter.withLock { $0.received = Double(AudioLevel.decibels(of: samples)) }
+    guard !sinkFailed else { return }
+    do {
+      try sink.write(samples, channelCount: channels)
+    } catch {
+      sinkFailed = true
+      warn(CallError(.media, "Received audio could not be written: \(error). The recording ends here.", cause: error))
+    }
+  }
+
+  private func keep(_ frame: ReceivedAudioFrame) {
+    guard let sink = offer.encodedAudioSink, !encodedSinkFailed else { return }
+    do {
+      try sink.write(opus: frame.payload.span, at: frame.position)
+    } catch {
+      encodedSinkFailed = true
+      warn(CallError(.media, "Received audio could not be written: \(error). The recording ends here.", cause: error))
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import JingleCore
+import MediaEngine
+
+extension MediaEngine.ICECandidate {
+  /// - Returns: nil for what this engine cannot use: other components, and addresses that are no numbers.
+  init?(_ candidate: JingleCore.ICECandidate) {
+    guard candidate.component == 1 else { return nil }
+    let kind: Kind =
+      switch candidate.kind {
+      case .host: .host
+      case .srflx: .srflx
+      case .prflx: .prflx
+      case .relay: .relay
+      }
+    self.init(
+      kind: kind, transport: candidate.transportProtocol == .udp ? .udp : .tcp(candidate.tcpType ?? "passive"),
+      component: 1, foundation: candidate.foundation, priority: candidate.priority, address: candidate.ip,
+      port: candidate.port, relatedAddress: candidate.relatedAddress, relatedPort: candidate.relatedPort)
+  }
+}
+
+extension JingleCore.ICECandidate {
+  /// - Parameters:
+  ///   - id: unique in the call (XEP-0176 §5.3).
+  ///   - hidesBase: leaves out the address that the candidate was learned from, which would tell where this machine is.
+  init(_ candidate: MediaEngine.ICECandidate, id: String, hidesBase: Bool) {
+    let kind: Kind =
+      switch candidate.kind {
+      case .host: .host
+      case .srflx: .srflx
+      case .prflx: .prflx
+      case .relay: .relay
+      }
+    self.init(
+      component: UInt8(clamping: candidate.component), foundation: candidate.foundation, id: id, ip: candidate.address,
+      port: candidate.port, priority: candidate.priority,
+      relatedAddress: candidate.kind == .host ? nil : hidesBase ? "0.0.0.0" : candidate.relatedAddress,
+      relatedPort: candidate.kind == .host ? nil : hidesBase ? 9 : candidate.relatedPort, kind: kind)
+  }
+}
+
+extension DTLSFingerprint {
+  /// - Returns: nil for a hash function that Jingle's side does not know.
+  init?(_ fingerprint: CertificateFingerprint, setup: DTLSSetup) {
+    guard let hash = Hash(rawValue: fingerprint.hash), fingerprint.bytes.count == hash.length else { return nil }
+    self.init(hash: hash, setup: setup, bytes: fingerprint.bytes)
+  }
+}
+
+extension CertificateFingerprint {
+  init(_ fingerprint: DTLSFingerprint) {
+    self.init(hash: fingerprint.hash.rawValue, bytes: fingerprint.bytes)
+  }
+}
+
+extension ICETransport {
+  var credentials: ICECredentials? {
+    guard let ufrag, let pwd else { return nil }
+    return ICECredentials(ufrag: ufrag, password: pwd)
+  }
+}

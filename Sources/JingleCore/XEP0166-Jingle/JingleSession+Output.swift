@@ -1,0 +1,90 @@
+package import XMPPCore
+
+extension JingleSession {
+  /// Names a request of this side until it is answered.
+  package typealias Token = Int
+
+  /// What follows from what happened.
+  package enum Output: Hashable, Sendable {
+    /// Send this as an IQ of type set, and give what becomes of it to `receive(_:for:)`.
+    case request(Jingle, to: JID, Token)
+    /// Answer the request of this id with an empty result.
+    case acknowledge(id: String, to: JID)
+    /// Answer it with an error.
+    case refuse(id: String, to: JID, StanzaError)
+    case event(Event)
+  }
+
+  package enum Event: Hashable, Sendable {
+    /// The peer offers a session (responder only, always first).
+    case initiated(Jingle)
+    /// The peer's client has the offer (initiator only).
+    case acknowledged
+    /// The peer accepts. The contents are among those offered, by name, and each has a description and a transport.
+    case accepted(Jingle)
+    /// Candidates, or an early fingerprint, of the peer's current ICE generation.
+    case receivedTransport(ICETransport, content: String)
+    /// The peer began ICE anew with these credentials: answer with new ones of this side, by `send(_:for:)`.
+    case restartedICE(ICETransport, content: String)
+    /// One message of an understood namespace; for calls see `RTPInfo`.
+    case receivedInfo(XMLElement)
+    /// Advice about the peer's application parameters.
+    case receivedDescription(Jingle.Description, content: String)
+    /// The peer wants media to flow in other directions.
+    case modified(content: String, Jingle.Senders)
+    case removed(contents: [String])
+    /// The peer wanted these contents too, and was told that it cannot have them.
+    case refused(contents: [Jingle.Content])
+    /// The peer answered the offer with something that cannot be understood and was told so; it is to be terminated.
+    case violated(StanzaError)
+    /// A request that the session can live without was refused, or with nil not answered at all.
+    case unanswered(Jingle.Action, StanzaError?)
+    /// The end, by session-terminate.
+    case terminated(Jingle.Reason?, byPeer: Bool)
+    /// The end, for a request that was not granted.
+    case failed(Failure)
+  }
+
+  /// Why a session could not begin or go on.
+  package enum Failure: Error, Hashable, Sendable {
+    /// Nobody is there, or nobody who speaks Jingle, or who speaks it with strangers: the peer's server does not let on.
+    case unavailable(StanzaError)
+    /// The peer has no room for another session.
+    case overloaded
+    /// The peer wants to be called at this address.
+    case redirected(to: String?)
+    /// The peer's own offer of the same moment has precedence.
+    case tieBreak
+    /// The peer does not know the session, or no longer.
+    case unknownSession
+    case refused(StanzaError)
+    /// The request was not answered in time.
+    case unanswered
+    /// The stream ended before the answer.
+    case disconnected
+
+    /// - Specification: XEP-0166 §6.3.2, §10
+    package init(_ error: StanzaError) {
+      self =
+        switch (error.jingle, error.condition) {
+        case (.tieBreak, _), (nil, .conflict): .tieBreak
+        case (.unknownSession, _): .unknownSession
+        case (_, .redirect), (_, .gone): .redirected(to: error.alternative)
+        case (_, .resourceConstraint): .overloaded
+        case _ where error.meansAbsence: .unavailable(error)
+        default: .refused(error)
+        }
+    }
+  }
+}
+
+extension StanzaError {
+  /// Whether this is what a server answers in place of a peer that is not there.
+  var meansAbsence: Bool {
+    switch condition {
+    case .serviceUnavailable, .recipientUnavailable, .remoteServerNotFound, .remoteServerTimeout: true
+    case .itemNotFound: jingle == nil
+    default: false
+    }
+  }
+}

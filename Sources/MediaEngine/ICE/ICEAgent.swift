@@ -1,0 +1,299 @@
+import CNice
+import CNiceShims
+import Foundation
+
+/// One ICE stream of one component, carried by libnice. Lives on one media loop; not thread-safe.
+///
+/// libnice emits its signals on whichever thread calls into the agent, so every call is made on the loop's thread.
+///
+/// - Specification: RFC 8445, RFC 8838 (trickle), RFC 7675 (consent)
+final class ICEAgent {
+  enum Event: @unchecked Sendable {
+    // Proof of Sendable: an event is handled on the loop's thread before the call that brings it returns.
+    case candidate(ICECandidate)
+    case gatheringDone
+    case state(ICEState)
+    case selectedPair(local: ICECandidate, remote: ICECandidate)
+    /// What the peer sent, but for STUN; valid, and free to be written into, during the call.
+    case datagram(UnsafeMutableRawBufferPointer)
+  }
+
+  struct Configuration {
+    var controlling: Bool
+    var servers: [ICEServer]
+    var relayOnly: Bool
+    /// Numeric addresses to bind to; empty for every interface's.
+    var localAddresses: [String]
+  }
+
+  /// What RFC 8445 §14 allows at least; libnice's own 20 ms is most of the time that a call takes to connect.
+  private static let pacingMilliseconds: guint = 5
+
+  private let agent: OpaquePointer
+  private let stream: guint
+  private let handle: (Event) -> Void
+  private(set) var state = ICEState.new
+  private var closed = false
+
+  init?(on loop: GLibLoop, _ configuration: Configuration, handle: @escaping (Event) -> Void) {
+    let options = NICE_AGENT_OPTION_ICE_TRICKLE.rawValue | NICE_AGENT_OPTION_CONSENT_FRESHNESS.rawValue
+    guard
+      let agent = nice_agent_new_full(
+        loop.context, NICE_COMPATIBILITY_RFC5245, NiceAgentOption(rawValue: options))
+    else { return nil }
+    let object = UnsafeMutableRawPointer(agent)
+    carillon_object_set_bool(object, "upnp", 0)
+    carillon_object_set_bool(object, "ice-tcp", 0)
+    carillon_object_set_bool(object, "controlling-mode", configuration.controlling ? 1 : 0)
+    carillon_object_set_bool(object, "force-relay", configuration.relayOnly ? 1 : 0)
+    carillon_object_set_uint(object, "stun-pacing-timer", ICEAgent.pacingMilliseconds)
+    for text in ICEAgent.localAddresses(configuration.localAddresses) {
+      var address = NiceAddress()
+      nice_address_init(&address)
+      if nice_address_set_from_string(&address, text) != 0 { nice_agent_add_local_address(agent, &address) }
+    }
+    if let stun = configuration.servers.first(where: { $0.kind == .stun }) {
+      carillon_object_set_string(object, "stun-server", stun.address)
+      carillon_object_set_uint(object, "stun-server-port", guint(stun.port))
+    }
+    self.agent = agent
+    self.handle = handle
+    stream = nice_agent_add_stream(agent, 1)
+    for server in configuration.servers.prefix(8) {
+      guard case .turn(let overTCP, let username, let password) = server.kind else { continue }
+      nice_agent_set_relay_info(
+        agent, stream, 1, server.address, guint(server.port), username, password,
+        overTCP ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP)
+    }
+    connectSignals(on: loop)
+  }
+
+  /// Every address of the machine but link-local ones without a scope; loopback only when there is nothing else.
+  private static func localAddresses(_ wanted: [String]) -> [String] {
+    guard wanted.isEmpty else { return wanted }
+    for includingLoopback in [false, true] {
+      guard let list = nice_interfaces_get_local_ips(includingLoopback ? 1 : 0) else { continue }
+      defer { g_list_free_full(list) { g_free($0) } }
+      var addresses: [String] = []
+      var node: UnsafeMutablePointer<GList>? = list
+      while let current = node {
+        if let text = current.pointee.data {
+          addresses.append(String(cString: text.assumingMemoryBound(to: CChar.self)))
+        }
+        node = current.pointee.next
+      }
+      addresses.removeAll { $0.lowercased().hasPrefix("fe80") }
+      if !addresses.isEmpty { return addresses }
+    }
+    return []
+  }
+
+  /// Ends everything; no event follows. Call on the loop's thread, not from inside an event's handler.
+  func close() {
+    guard !closed else { return }
+    closed = true
+    carillon_signal_disconnect_context(UnsafeMutableRawPointer(agent), Unmanaged.passUnretained(self).toOpaque())
+    nice_agent_remove_stream(agent, stream)
+    carillon_object_unref(UnsafeMutableRawPointer(agent))
+  }
+
+  deinit {
+    precondition(closed, "an ICE agent is closed on its loop before it is dropped")
+  }
+
+  func gather() -> Bool {
+    setState(.gathering)
+    return nice_agent_gather_candidates(agent, stream) != 0
+  }
+
+  var localCredentials: ICECredentials? {
+    var ufrag: UnsafeMutablePointer<gchar>?
+    var password: UnsafeMutablePointer<gchar>?
+    guard nice_agent_get_local_credentials(agent, stream, &ufrag, &password) != 0, let ufrag, let password
+    else { return nil }
+    defer {
+      g_free(ufrag)
+      g_free(password)
+    }
+    return ICECredentials(ufrag: String(cString: ufrag), password: String(cString: password))
+  }
+
+  func setRemote(_ credentials: ICECredentials) {
+    nice_agent_set_remote_credentials(agent, stream, credentials.ufrag, credentials.password)
+  }
+
+  /// - Returns: how many of the candidates libnice took.
+  @discardableResult
+  func addRemote(_ candidates: [ICECandidate]) -> Int {
+    var list: UnsafeMutablePointer<GSList>?
+    for candidate in candidates where candidate.component == 1 {
+      if let native = makeNative(candidate) { list = g_slist_append(list, native) }
+    }
+    guard let list else { return 0 }
+    defer { g_slist_free_full(list) { nice_candidate_free($0?.assumingMemoryBound(to: NiceCandidate.self)) } }
+    return max(0, Int(nice_agent_set_remote_candidates(agent, stream, 1, list)))
+  }
+
+  func remoteGatheringDone() {
+    nice_agent_peer_candidate_gathering_done(agent, stream)
+  }
+
+  /// Starts over with new credentials, keeping the path in use until a new one is found.
+  ///
+  /// - Specification: RFC 8445 §9
+  func restart() {
+    nice_agent_restart_stream(agent, stream)
+  }
+
+  /// All local candidates known by now, for trickling again after a restart and for reports.
+  var localCandidates: [ICECandidate] {
+    candidates(nice_agent_get_local_candidates(agent, stream, 1))
+  }
+
+  var remoteCandidates: [ICECandidate] {
+    candidates(nice_agent_get_remote_candidates(agent, stream, 1))
+  }
+
+  /// Sends one datagram over the selected pair; dropped when there is none or the socket is full.
+  @discardableResult
+  func send(_ datagram: UnsafeRawBufferPointer) -> Bool {
+    guard let start = datagram.baseAddress else { return false }
+    return nice_agent_send(agent, stream, 1, guint(datagram.count), start.assumingMemoryBound(to: gchar.self)) >= 0
+  }
+
+  private func connectSignals(on loop: GLibLoop) {
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    let object = UnsafeMutableRawPointer(agent)
+    typealias Object = UnsafeMutableRawPointer
+    let newCandidate: @convention(c) (Object?, UnsafeMutablePointer<NiceCandidate>?, Object) -> Void = {
+      guard let candidate = $1.flatMap({ ICECandidate($0) }) else { return }
+      ICEAgent.at($2).handle(.candidate(candidate))
+    }
+    carillon_signal_connect(object, "new-candidate-full", unsafeBitCast(newCandidate, to: GCallback.self), context)
+    let gatheringDone: @convention(c) (Object?, guint, Object) -> Void = {
+      ICEAgent.at($2).handle(.gatheringDone)
+    }
+    carillon_signal_connect(object, "candidate-gathering-done", unsafeBitCast(gatheringDone, to: GCallback.self), context)
+    let stateChanged: @convention(c) (Object?, guint, guint, guint, Object) -> Void = {
+      ICEAgent.at($4).changed(to: NiceComponentState(rawValue: $3))
+    }
+    carillon_signal_connect(object, "component-state-changed", unsafeBitCast(stateChanged, to: GCallback.self), context)
+    typealias Candidate = UnsafeMutablePointer<NiceCandidate>
+    let selected: @convention(c) (Object?, guint, guint, Candidate?, Candidate?, Object) -> Void = {
+      guard let local = $3.flatMap({ ICECandidate($0) }), let remote = $4.flatMap({ ICECandidate($0) }) else { return }
+      ICEAgent.at($5).handle(.selectedPair(local: local, remote: remote))
+    }
+    carillon_signal_connect(object, "new-selected-pair-full", unsafeBitCast(selected, to: GCallback.self), context)
+    nice_agent_attach_recv(
+      agent, stream, 1, loop.context,
+      { _, _, _, count, bytes, context in
+        guard let bytes, let context else { return }
+        ICEAgent.at(context).handle(.datagram(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))))
+      }, context)
+  }
+
+  private static func at(_ context: UnsafeMutableRawPointer) -> ICEAgent {
+    Unmanaged<ICEAgent>.fromOpaque(context).takeUnretainedValue()
+  }
+
+  private func changed(to native: NiceComponentState) {
+    switch native {
+    case NICE_COMPONENT_STATE_GATHERING: setState(.gathering)
+    case NICE_COMPONENT_STATE_CONNECTING: setState(.connecting)
+    case NICE_COMPONENT_STATE_CONNECTED: setState(.connected)
+    case NICE_COMPONENT_STATE_READY: setState(.ready)
+    case NICE_COMPONENT_STATE_FAILED: setState(.failed)
+    default: break
+    }
+  }
+
+  private func setState(_ new: ICEState) {
+    guard new != state else { return }
+    state = new
+    handle(.state(new))
+  }
+
+  private func candidates(_ list: UnsafeMutablePointer<GSList>?) -> [ICECandidate] {
+    defer { g_slist_free_full(list) { nice_candidate_free($0?.assumingMemoryBound(to: NiceCandidate.self)) } }
+    var result: [ICECandidate] = []
+    var node = list
+    while let current = node {
+      if let data = current.pointee.data,
+        let candidate = ICECandidate(data.assumingMemoryBound(to: NiceCandidate.self))
+      {
+        result.append(candidate)
+      }
+      node = current.pointee.next
+    }
+    return result
+  }
+
+  private func makeNative(_ candidate: ICECandidate) -> UnsafeMutablePointer<NiceCandidate>? {
+    let type: NiceCandidateType =
+      switch candidate.kind {
+      case .host: NICE_CANDIDATE_TYPE_HOST
+      case .srflx: NICE_CANDIDATE_TYPE_SERVER_REFLEXIVE
+      case .prflx: NICE_CANDIDATE_TYPE_PEER_REFLEXIVE
+      case .relay: NICE_CANDIDATE_TYPE_RELAYED
+      }
+    guard candidate.transport == .udp, let native = nice_candidate_new(type) else { return nil }
+    nice_address_init(&native.pointee.addr)
+    guard nice_address_set_from_string(&native.pointee.addr, candidate.address) != 0 else {
+      nice_candidate_free(native)
+      return nil
+    }
+    nice_address_set_port(&native.pointee.addr, guint(candidate.port))
+    native.pointee.transport = NICE_CANDIDATE_TRANSPORT_UDP
+    native.pointee.priority = candidate.priority
+    native.pointee.stream_id = stream
+    native.pointee.component_id = 1
+    withUnsafeMutableBytes(of: &native.pointee.foundation) { field in
+      let bytes = candidate.foundation.utf8.prefix(field.count - 1)
+      field.initializeMemory(as: UInt8.self, repeating: 0)
+      field.copyBytes(from: Array(bytes))
+    }
+    return native
+  }
+}
+
+extension ICECandidate {
+  fileprivate init?(_ native: UnsafePointer<NiceCandidate>) {
+    let candidate = native.pointee
+    switch candidate.type {
+    case NICE_CANDIDATE_TYPE_HOST: kind = .host
+    case NICE_CANDIDATE_TYPE_SERVER_REFLEXIVE: kind = .srflx
+    case NICE_CANDIDATE_TYPE_PEER_REFLEXIVE: kind = .prflx
+    case NICE_CANDIDATE_TYPE_RELAYED: kind = .relay
+    default: return nil
+    }
+    switch candidate.transport {
+    case NICE_CANDIDATE_TRANSPORT_UDP: transport = .udp
+    case NICE_CANDIDATE_TRANSPORT_TCP_ACTIVE: transport = .tcp("active")
+    case NICE_CANDIDATE_TRANSPORT_TCP_PASSIVE: transport = .tcp("passive")
+    default: transport = .tcp("so")
+    }
+    component = Int(candidate.component_id)
+    foundation = withUnsafeBytes(of: candidate.foundation) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    priority = candidate.priority
+    (address, port) = ICECandidate.text(of: candidate.addr)
+    if kind != .host {
+      let (base, basePort) = ICECandidate.text(of: candidate.base_addr)
+      relatedAddress = base
+      relatedPort = basePort
+    }
+  }
+
+  fileprivate init?(_ native: UnsafeMutablePointer<NiceCandidate>) {
+    self.init(UnsafePointer(native))
+  }
+
+  private static func text(of address: NiceAddress) -> (String, UInt16) {
+    var address = address
+    var buffer = [CChar](repeating: 0, count: Int(NICE_ADDRESS_STRING_LEN))
+    nice_address_to_string(&address, &buffer)
+    let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return (text, UInt16(truncatingIfNeeded: nice_address_get_port(&address)))
+  }
+}
