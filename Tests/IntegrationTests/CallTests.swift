@@ -1,0 +1,167 @@
+import Foundation
+import Testing
+
+/// The built command against a real XMPP server and a real TURN server.
+@Suite(.rig) enum IntegrationTests {}
+
+extension IntegrationTests {
+  /// Calls that come about; one after the other, for sound takes time from the machine.
+  @Suite(.serialized) struct CallTests {
+    private let alice = Rig.current.account()
+    private let bob = Rig.current.account()
+
+    private func expectSameSound(_ source: String, _ recording: String) async throws {
+      let outcome = try await CarillonProcess.run(["compare", source, recording, "--minimum", "0.9", "--json"])
+      #expect(outcome.exitCode == 0, "\(outcome.events.map(\.line)) \(outcome.standardError)")
+    }
+
+    @Test("A call through a server carries each end's sound to the other", .timeLimit(.minutes(1)))
+    func bothWays() async throws {
+      let (heardByAlice, heardByBob) = (Rig.current.file("wav"), Rig.current.file("wav"))
+      let answer = ["answer", "--once", "--audio", "tone:440", "--record", heardByBob] + signingIn(bob)
+      try await CarillonProcess.run(answer) { answerer in
+        try await answerer.event("online")
+        let caller = try await CarillonProcess.run(
+          ["call", bob, "--audio", "tone:1000", "--record", heardByAlice, "--for", "4s"] + signingIn(alice))
+        #expect(caller.exitCode == 0, "\(caller.message)")
+        let story = caller.events.map(\.name).filter { $0 != "call.statistics" }
+        #expect(
+          story == [
+            "online", "call.proposed", "call.ringing", "call.proceeding", "call.connecting", "call.connected", "call.ended",
+          ])
+
+        let connected = try caller.event("call.connected")
+        for key in ["setupTimeMs", "iceTimeMs", "dtlsTimeMs"] { #expect(connected.number(key) != nil, "\(key)") }
+        #expect(connected.string("localCandidateType") == "host")
+        #expect(connected.string("srtpProfile") == "SRTP_AEAD_AES_128_GCM")
+        #expect(connected.string("audioCodec")?.hasPrefix("opus/48000") == true)
+
+        let ended = try caller.event("call.ended")
+        #expect(ended.string("reason") == "success")
+        #expect(ended.number("packetsSent") ?? 0 > 150)
+        #expect(ended.number("packetsReceived") ?? 0 > 150)
+        #expect(ended.number("packetsLost") == 0)
+
+        let answered = try await answerer.outcome()
+        #expect(answered.exitCode == 0, "\(answered.message)")
+        #expect(try answered.event("call.ended").string("reason") == "success")
+      }
+      try await expectSameSound("tone:440", heardByAlice)
+      try await expectSameSound("tone:1000", heardByBob)
+    }
+
+    @Test("Speech arrives in each kind of recording", .timeLimit(.minutes(1)), arguments: ["wav", "ogg", "webm"])
+    func recordings(ending: String) async throws {
+      let recording = Rig.current.file(ending)
+      try await CarillonProcess.run(["answer", "--once", "--record", recording] + signingIn(bob)) { answerer in
+        try await answerer.event("online")
+        let caller = try await CarillonProcess.run(["call", bob, "--audio", "speech", "--for", "5s"] + signingIn(alice))
+        #expect(caller.exitCode == 0, "\(caller.message)")
+        #expect(try await answerer.outcome().exitCode == 0)
+      }
+      try await expectSameSound("speech", recording)
+    }
+
+    @Test("Relayed calls show only the relay's addresses", .timeLimit(.minutes(1)))
+    func relayed() async throws {
+      let recording = Rig.current.file("wav")
+      try await CarillonProcess.run(["answer", "--once", "--record", recording] + signingIn(bob)) { answerer in
+        try await answerer.event("online")
+        let caller = try await CarillonProcess.run(
+          ["call", bob, "--audio", "tone:440", "--for", "3s", "--relay-only"] + signingIn(alice))
+        #expect(caller.exitCode == 0, "\(caller.message)")
+        #expect(try caller.event("call.connected").string("localCandidateType") == "relay")
+        #expect(try await answerer.outcome().event("call.connected").string("remoteCandidateType") == "relay")
+      }
+      try await expectSameSound("tone:440", recording)
+    }
+
+    @Test("A caller who sends nothing still hears", .timeLimit(.minutes(1)))
+    func receiveOnly() async throws {
+      let recording = Rig.current.file("wav")
+      try await CarillonProcess.run(["answer", "--once", "--audio", "tone:440"] + signingIn(bob)) { answerer in
+        try await answerer.event("online")
+        let caller = try await CarillonProcess.run(
+          ["call", bob, "--audio", "none", "--record", recording, "--for", "3s"] + signingIn(alice))
+        #expect(caller.exitCode == 0, "\(caller.message)")
+      }
+      try await expectSameSound("tone:440", recording)
+    }
+
+    @Test("A second caller is told busy while the first is answered", .timeLimit(.minutes(1)))
+    func busy() async throws {
+      let carol = Rig.current.account()
+      try await CarillonProcess.run(["answer", "--once"] + signingIn(bob)) { answerer in
+        try await answerer.event("online")
+        try await CarillonProcess.run(["call", bob] + signingIn(alice)) { first in
+          try await first.event("call.connected")
+          let second = try await CarillonProcess.run(["call", bob] + signingIn(carol))
+          #expect(second.exitCode == 11, "\(second.message)")
+          first.send(SIGINT)
+          #expect(try await first.outcome().exitCode == 130)
+        }
+      }
+    }
+
+    @Test("Ctrl-C hangs up and says so to the peer", .timeLimit(.minutes(1)), arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+    func interrupted(signal: Int32, exitCode: Int32) async throws {
+      try await CarillonProcess.run(["answer", "--once"] + signingIn(bob)) { answerer in
+        try await answerer.event("online")
+        try await CarillonProcess.run(["call", bob] + signingIn(alice)) { caller in
+          try await caller.event("call.statistics")
+          caller.send(signal)
+          let outcome = try await caller.outcome()
+          #expect(outcome.exitCode == exitCode)
+          #expect(try outcome.event("call.ended").string("reason") == "success")
+        }
+        let answered = try await answerer.outcome()
+        #expect(answered.exitCode == 0)
+        #expect(try answered.event("call.ended").string("reason") == "success")
+      }
+    }
+
+    @Test("When the peer's process is killed, the call ends and the recordings of both play", .timeLimit(.minutes(2)))
+    func killedPeer() async throws {
+      let (heardByAlice, heardByBob) = (Rig.current.file("wav"), Rig.current.file("ogg"))
+      let answer = ["answer", "--audio", "tone:440", "--record", heardByBob] + signingIn(bob)
+      try await CarillonProcess.run(answer) { answerer in
+        try await answerer.event("online")
+        let call = ["call", bob, "--audio", "tone:1000", "--record", heardByAlice] + signingIn(alice)
+        try await CarillonProcess.run(call) { caller in
+          try await caller.event("call.statistics", count: 3)
+          answerer.send(SIGKILL)
+          let outcome = try await caller.outcome()
+          #expect(outcome.exitCode != 0)
+          #expect(try outcome.event("call.ended").string("reason") != "success")
+        }
+      }
+      try await expectSameSound("tone:440", heardByAlice)
+      try await expectSameSound("tone:1000", heardByBob)
+    }
+  }
+}
+
+/// A server that goes away needs a rig of its own.
+@Suite(.rig) struct ServerOutageTests {
+  @Test("A call outlives the server, and its end is told when the server is back", .timeLimit(.minutes(2)))
+  func outage() async throws {
+    let (alice, bob) = (Rig.current.account(), Rig.current.account())
+    try await CarillonProcess.run(["answer", "--once", "--audio", "tone:440"] + signingIn(bob)) { answerer in
+      try await answerer.event("online")
+      try await CarillonProcess.run(["call", bob, "--audio", "tone:440"] + signingIn(alice)) { caller in
+        try await caller.event("call.connected")
+        try Rig.current.command("server stop")
+        let seen = caller.events.count { $0.name == "call.statistics" }
+        let before = try await caller.event("call.statistics", count: seen + 1)
+        let after = try await caller.event("call.statistics", count: seen + 4)
+        #expect(after.number("packetsReceived") ?? 0 > (before.number("packetsReceived") ?? 0) + 100)
+        try Rig.current.command("server start")
+        try await caller.event("online", count: 2)
+        try await answerer.event("online", count: 2)
+        caller.send(SIGINT)
+        #expect(try await caller.outcome().exitCode == 130)
+      }
+      #expect(try await answerer.outcome().event("call.ended").string("reason") == "success")
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// A line of the command's JSON output.
+struct Event: Sendable {
+  let line: String
+
+  private var fields: [String: Any] {
+    (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any] ?? [:]
+  }
+  var name: String { string("event") ?? "" }
+  func string(_ key: String) -> String? { fields[key] as? String }
+  func number(_ key: String) -> Double? { (fields[key] as? NSNumber)?.doubleValue }
+}
+
+/// The built command, running.
+final class CarillonProcess: Sendable {
+  /// Next to the test bundle.
+  static let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    .appending(path: "carillon")
+
+  private let process = Process()
+  private let output = Mutex(Data())
+  private let errors = Mutex(Data())
+
+  /// Runs `carillon` for as long as the body does, and no longer.
+  static func run<Value>(
+    _ arguments: [String], password: String = Rig.current.password, _ body: (CarillonProcess) async throws -> Value
+  ) async throws -> Value {
+    let carillon = CarillonProcess()
+    carillon.process.executableURL = executable
+    carillon.process.arguments = arguments
+    carillon.process.environment = ProcessInfo.processInfo.environment.merging(["CARILLON_PASSWORD": password]) { $1 }
+    carillon.process.standardInput = FileHandle.nullDevice
+    carillon.process.standardOutput = carillon.pipe { carillon, data in carillon.output.withLock { $0 += data } }
+    carillon.process.standardError = carillon.pipe { carillon, data in carillon.errors.withLock { $0 += data } }
+    try carillon.process.run()
+    try Rig.current.watch(carillon.process.processIdentifier)
+    defer {
+      if carillon.process.isRunning { carillon.send(SIGKILL) }
+      carillon.process.waitUntilExit()
+    }
+    return try await body(carillon)
+  }
+
+  /// Runs `carillon` to its end.
+  static func run(_ arguments: [String], password: String = Rig.current.password) async throws -> Outcome {
+    try await run(arguments, password: password) { try await $0.outcome() }
+  }
+
+  struct Outcome {
+    var exitCode: Int32
+    var events: [Event]
+    var standardError: String
+
+    /// The last event of this name.
+    func event(_ name: String) throws -> Event {
+      try #require(events.last { $0.name == name }, "no \(name) among \(events.map(\.name)); \(standardError)")
+    }
+    var message: String { (try? event("error").string("message")) ?? standardError }
+  }
+
+  private func pipe(_ receive: @escaping @Sendable (CarillonProcess, Data) -> Void) -> Pipe {
+    let pipe = Pipe()
+    pipe.fileHandleForReading.readabilityHandler = { [self] file in
+      let data = file.availableData
+      if data.isEmpty { file.readabilityHandler = nil } else { receive(self, data) }
+    }
+    return pipe
+  }
+
+  var events: [Event] {
+    output.withLock { String(decoding: $0, as: UTF8.self) }.split(separator: "\n").map { Event(line: String($0)) }
+  }
+
+  var standardError: String { errors.withLock { String(decoding: $0, as: UTF8.self) } }
+
+  func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+
+  /// Waits for so many events of a name.
+  ///
+  /// - Returns: the last of them.
+  @discardableResult func event(_ name: String, count: Int = 1) async throws -> Event {
+    while true {
+      let isRunning = process.isRunning
+      let found = events.filter { $0.name == name }
+      if found.count >= count { return found[count - 1] }
+      try #require(isRunning, "carillon exited before \(name): \(standardError)")
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  /// Waits for the process to end.
+  func outcome() async throws -> Outcome {
+    while process.isRunning { try await Task.sleep(for: .milliseconds(20)) }
+    // What was written just before the end may still be in the pipe.
+    try await Task.sleep(for: .milliseconds(100))
+    return Outcome(exitCode: process.terminationStatus, events: events, standardError: standardError)
+  }
+}
+
+/// The options with which an account of the rig signs in.
+func signingIn(_ account: String, certificateAuthority: String? = nil) -> [String] {
+  [
+    "--account", account, "--host", Rig.current.host, "--ca-file",
+    certificateAuthority ?? Rig.current.certificateAuthority, "--json",
+  ]
+}

@@ -1,0 +1,101 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// Prosody and coturn on loopback, started by `Tools/rig` and stopped when its standard input closes, which happens even
+/// when the test process dies.
+final class Rig: Sendable {
+  /// The rig of the running suite.
+  @TaskLocal static var current: Rig!
+
+  private static let accountCount = 80
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  let folder: URL
+  let host: String
+  let certificateAuthority: String
+  let otherCertificateAuthority: String
+  let password: String
+  private let nextAccount = Atomic(1)
+  private let process: Process
+  private let commands = Pipe()
+  private let answers: FileHandle
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appending(path: "carillon-rig-\(UUID())")
+    process = Process()
+    process.executableURL = Self.root.appending(path: "Tools/rig")
+    process.arguments = [folder.path]
+    process.environment = ProcessInfo.processInfo.environment.merging([
+      "RIG_USERS": (1...Self.accountCount).map { "user\($0)" }.joined(separator: " ")
+    ]) { $1 }
+    let output = Pipe()
+    process.standardInput = commands
+    process.standardOutput = output
+    try process.run()
+    answers = output.fileHandleForReading
+    var environment: [String: String] = [:]
+    while let line = Self.readLine(from: answers), !line.isEmpty {
+      let parts = line.split(separator: "=", maxSplits: 1).map(String.init)
+      if parts.count == 2 { environment[parts[0]] = parts[1] }
+    }
+    host = try #require(environment["RIG_HOST"], "Tools/rig did not start")
+    certificateAuthority = try #require(environment["RIG_CA_FILE"])
+    otherCertificateAuthority = try #require(environment["RIG_OTHER_CA_FILE"])
+    password = try #require(environment["RIG_PASSWORD"])
+  }
+
+  func stop() {
+    try? commands.fileHandleForWriting.close()
+    process.waitUntilExit()
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  /// An account that no other test uses, so that nobody else's devices ring.
+  func account(at domain: String = "example.test") -> String {
+    let number = nextAccount.wrappingAdd(1, ordering: .relaxed).oldValue
+    precondition(number <= Self.accountCount, "the rig has no more accounts")
+    return "user\(number)@\(domain)"
+  }
+
+  /// A path for a file of one test.
+  func file(_ ending: String) -> String { folder.appending(path: "\(UUID()).\(ending)").path }
+
+  /// `server stop` or `server start`; returns when it is done.
+  func command(_ command: String) throws {
+    try commands.fileHandleForWriting.write(contentsOf: Data("\(command)\n".utf8))
+    #expect(Self.readLine(from: answers) == "ok")
+  }
+
+  /// Has a `carillon` killed with the rig, should this process not live to do it.
+  func watch(_ processIdentifier: Int32) throws {
+    try commands.fileHandleForWriting.write(contentsOf: Data("watch \(processIdentifier)\n".utf8))
+  }
+
+  private static func readLine(from file: FileHandle) -> String? {
+    var line = Data()
+    while let byte = try? file.read(upToCount: 1), !byte.isEmpty {
+      if byte.first == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
+      line += byte
+    }
+    return nil
+  }
+}
+
+/// Starts a rig before a suite's tests and stops it after them.
+struct RigTrait: SuiteTrait, TestScoping {
+  var isRecursive: Bool { false }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    let rig = try Rig()
+    defer { rig.stop() }
+    try await Rig.$current.withValue(rig) { try await function() }
+  }
+}
+
+extension Trait where Self == RigTrait {
+  static var rig: RigTrait { RigTrait() }
+}
