@@ -1,5 +1,5 @@
-import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 
 /// Gathers what is sent from any thread, and writes it once per turn of the event loop.
 ///
@@ -19,7 +19,7 @@ final class Outbox: Sendable {
 
   private let channel: any Channel
   private let limit: Int
-  private let state = NIOLockedValueBox(State())
+  private let state = Mutex(State())
 
   init(channel: any Channel, limit: Int) {
     self.channel = channel
@@ -27,7 +27,7 @@ final class Outbox: Sendable {
   }
 
   func send(_ text: String) {
-    let step = state.withLockedValue { state -> Step in
+    let step = state.withLock { state -> Step in
       guard !state.isAbandoned else { return .nothing }
       state.backlog += text.utf8.count
       guard state.backlog <= limit else {
@@ -50,7 +50,7 @@ final class Outbox: Sendable {
   }
 
   private func flush() {
-    let pending = state.withLockedValue { state -> ByteBuffer in
+    let pending = state.withLock { state -> ByteBuffer in
       defer { state.pending = ByteBuffer() }
       state.isScheduled = false
       return state.pending
@@ -58,7 +58,7 @@ final class Outbox: Sendable {
     guard pending.readableBytes > 0 else { return }
     // Whether written or failed, it waits no more.
     channel.writeAndFlush(pending).whenComplete { _ in
-      self.state.withLockedValue { $0.backlog -= pending.readableBytes }
+      self.state.withLock { $0.backlog -= pending.readableBytes }
     }
   }
 }

@@ -6,8 +6,8 @@ package import XMPPCore
 
 /// Asks DNS where a domain's XMPP service is.
 ///
-/// c-ares does the asking, polled on a thread of NIO's pool for blocking work until the answers are there or the time is
-/// over.
+/// c-ares does the asking, polled on a thread of NIO's pool for blocking work until the answers are there or the time
+/// is over.
 ///
 /// - Specification: RFC 6120 §3.2.1, XEP-0368
 package struct SRVResolver: Sendable {

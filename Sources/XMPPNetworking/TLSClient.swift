@@ -1,10 +1,10 @@
 import FoundationEssentials
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOSSL
+import Synchronization
 import XMPPCore
 
-/// The TLS of one connection: makes its handler, tells its channel bindings, and says what was wrong with a certificate.
+/// The TLS of one connection: makes its handler, tells its channel bindings, says what was wrong with a certificate.
 ///
 /// The certificate must be the account's domain's, wherever the connection leads.
 ///
@@ -12,26 +12,29 @@ import XMPPCore
 struct TLSClient: Sendable {
   private let domain: String
   private let context: NIOSSLContext
-  private let exporterSecret: NIOLockedValueBox<[UInt8]>
+  private let exporterSecret = ExporterSecret()
+
+  /// Written by BoringSSL on the event loop during the handshake, read there after it.
+  private final class ExporterSecret: Sendable {
+    let bytes = Mutex<[UInt8]>([])
+  }
 
   /// - Parameters:
   ///   - domain: in ASCII (A-labels); an IP address is verified as the address connected to.
   ///   - authorities: the certificates to trust instead of the system's.
   init(domain: String, authorities: [NIOSSLCertificate]?, security: ConnectionTarget.Security) throws {
-    let exporterSecret = NIOLockedValueBox<[UInt8]>([])
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
     if let authorities { configuration.trustRoots = .certificates(authorities) }
     if security == .directTLS { configuration.applicationProtocols = ["xmpp-client"] }
     // One context serves one connection, so this is that connection's secret. It is never logged.
-    configuration.keyLogCallback = { line in
+    configuration.keyLogCallback = { [exporterSecret] line in
       let words = String(buffer: line).split(whereSeparator: \.isWhitespace)
       guard words.count == 3, words[0] == "EXPORTER_SECRET" else { return }
-      exporterSecret.withLockedValue { $0 = [UInt8](hex: words[2]) }
+      exporterSecret.bytes.withLock { $0 = [UInt8](hex: words[2]) }
     }
     context = try NIOSSLContext(configuration: configuration)
     self.domain = domain
-    self.exporterSecret = exporterSecret
   }
 
   func makeHandler() throws -> NIOSSLClientHandler {
@@ -42,7 +45,7 @@ struct TLSClient: Sendable {
   func channelBindings(of handler: NIOSSLClientHandler) -> [ChannelBinding] {
     let certificate = handler.peerCertificate.flatMap { try? $0.toDERBytes() }
     return [
-      ChannelBinding.exporter(secret: exporterSecret.withLockedValue { $0 }),
+      ChannelBinding.exporter(secret: exporterSecret.bytes.withLock { $0 }),
       certificate.flatMap { ChannelBinding.serverEndPoint(certificate: $0) },
     ].compactMap(\.self)
   }

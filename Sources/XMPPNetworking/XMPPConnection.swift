@@ -59,8 +59,8 @@ package final class XMPPConnection: Sendable {
     }
   }
 
-  /// Bytes that may wait to be written. More means that the server has stopped reading: the stream is given up, since to
-  /// drop single stanzas would break it without a word.
+  /// Bytes that may wait to be written. More means that the server has stopped reading: the stream is given up, since
+  /// to drop single stanzas would break it without a word.
   package static let maximumBacklog = 8 * 1024 * 1024
 
   /// The full JID, in the server's words.
@@ -93,8 +93,8 @@ package final class XMPPConnection: Sendable {
     channel.pipeline.fireUserInboundEventTriggered(StreamCommand.close)
   }
 
-  /// Queues a stanza. From any thread, without waiting; stanzas leave in the order of the calls, those of one event loop
-  /// turn in one write. After the end they are dropped: `inbound` tells.
+  /// Queues a stanza. From any thread, without waiting; stanzas leave in the order of the calls, those of one event
+  /// loop turn in one write. After the end they are dropped: `inbound` tells.
   package func send(_ element: XMLElement) {
     outbox.send(element.serialized(inside: "jabber:client"))
   }

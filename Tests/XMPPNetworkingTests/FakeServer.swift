@@ -2,10 +2,14 @@ import Foundation
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Synchronization
 import XMPPCore
 
-/// An XMPP server on loopback that knows one account (`juliet`, password `secret`) and answers as it should, except where
-/// its script says otherwise.
+/// An XMPP server on loopback that knows one account (`juliet`, password `secret`) and answers as it should, except
+/// where its script says otherwise.
+///
+/// It cannot finish a SCRAM exchange, but checks the client's half: a correct proof is answered with
+/// `account-disabled`.
 final class FakeServer: Sendable {
   enum Trigger: Hashable, Sendable {
     /// The client's stream header: outside of TLS, inside, and after authentication.
@@ -28,25 +32,32 @@ final class FakeServer: Sendable {
     var identity: TestCertificates.Identity
     var directTLS = false
     var mechanisms = ["PLAIN"]
+    /// The channel binding types to announce.
+    var bindings: [String] = []
     var reactions: [Trigger: Reaction] = [:]
 
     init(_ identity: TestCertificates.Identity) { self.identity = identity }
   }
 
   static let header =
-    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' from='example.test' id='1' version='1.0'>"
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
+    + " from='example.test' id='1' version='1.0'>"
 
   let port: Int
   private let channel: any Channel
 
   init(_ script: Script) async throws {
-    let context = try script.identity.serverContext()
+    let secret = ExporterSecret()
+    let context = try script.identity.serverContext { line in
+      let words = String(buffer: line).split(whereSeparator: \.isWhitespace)
+      if words.first == "EXPORTER_SECRET", words.count == 3 { secret.digits.withLock { $0 = String(words[2]) } }
+    }
     channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           if script.directTLS { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
-          try channel.pipeline.syncOperations.addHandler(Handler(script, context))
+          try channel.pipeline.syncOperations.addHandler(Handler(script, context, secret))
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
@@ -55,18 +66,25 @@ final class FakeServer: Sendable {
 
   func stop() async { try? await channel.close() }
 
+  private final class ExporterSecret: Sendable {
+    let digits = Mutex("")
+  }
+
   private final class Handler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     let script: Script
     let context: NIOSSLContext
+    let secret: ExporterSecret
     let parser = XMLStreamParser()
     var isSecured: Bool
     var isAuthenticated = false
     var isBound = false
+    var proof: String?
 
-    init(_ script: Script, _ context: NIOSSLContext) {
+    init(_ script: Script, _ context: NIOSSLContext, _ secret: ExporterSecret) {
       self.script = script
+      self.secret = secret
       self.context = context
       isSecured = script.directTLS
     }
@@ -92,6 +110,10 @@ final class FakeServer: Sendable {
           let names = script.mechanisms.map { "<mechanism>\($0)</mechanism>" }.joined()
           features = "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\(names)</mechanisms>"
         }
+        if isSecured, !script.bindings.isEmpty {
+          let types = script.bindings.map { "<channel-binding type='\($0)'/>" }.joined()
+          features += "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>\(types)</sasl-channel-binding>"
+        }
         if isAuthenticated { features = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>" }
         send("\(FakeServer.header)<stream:features>\(features)</stream:features>", context)
       }
@@ -108,6 +130,7 @@ final class FakeServer: Sendable {
         }
       case "auth":
         react(to: .auth, context) {
+          if element[attribute: "mechanism"] != "PLAIN" { return challenge(element, context) }
           guard element.text == Data("\0juliet\0secret".utf8).base64EncodedString() else {
             return send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>", context)
           }
@@ -115,7 +138,11 @@ final class FakeServer: Sendable {
           parser.reset()
           isAuthenticated = true
         }
-      case "response": react(to: .response, context) {}
+      case "response":
+        react(to: .response, context) {
+          let condition = element.text == proof ? "account-disabled" : "not-authorized"
+          send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><\(condition)/></failure>", context)
+        }
       case "iq" where !isBound:
         react(to: .bind, context) {
           isBound = true
@@ -128,6 +155,33 @@ final class FakeServer: Sendable {
         // Echoed.
         react(to: .stanza(element.name), context) { send(element.serialized(inside: "jabber:client"), context) }
       }
+    }
+
+    /// Answers the client's first SCRAM message, and works out what a client with the right password must prove.
+    private func challenge(_ auth: XMLElement, _ context: ChannelHandlerContext) {
+      let first = Data(base64Encoded: auth.text).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      let nonce = first.split(separator: "r=").last.map(String.init) ?? ""
+      let binding: SCRAM.Binding =
+        if first.hasPrefix("p=tls-exporter"), let exporter = ChannelBinding.exporter(secret: exporterSecret) {
+          .bound(exporter)
+        } else if first.hasPrefix("p=tls-server-end-point"),
+          let pem = try? NIOSSLCertificate(bytes: script.identity.certificate, format: .pem).toDERBytes(),
+          let endPoint = ChannelBinding.serverEndPoint(certificate: pem)
+        {
+          .bound(endPoint)
+        } else {
+          first.hasPrefix("y") ? .notOffered : .unsupported
+        }
+      var scram = SCRAM(.sha256, username: "juliet", password: "secret", nonce: nonce, binding: binding)
+      let challenge = "r=\(nonce)server,s=QSXCR+Q6sek8bf92,i=4096"
+      proof = (try? scram?.clientFinal(answering: challenge)).map { Data($0.utf8).base64EncodedString() }
+      let base64 = Data(challenge.utf8).base64EncodedString()
+      send("<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\(base64)</challenge>", context)
+    }
+
+    private var exporterSecret: [UInt8] {
+      let digits = secret.digits.withLock { $0 }.compactMap(\.hexDigitValue)
+      return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] * 16 + digits[$0 + 1]) }
     }
 
     private func react(to trigger: Trigger, _ context: ChannelHandlerContext, otherwise: () -> Void) {

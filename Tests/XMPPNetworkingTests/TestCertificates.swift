@@ -7,11 +7,12 @@ struct TestCertificates: Sendable {
     var certificate: [UInt8]
     var key: [UInt8]
 
-    func serverContext() throws -> NIOSSLContext {
-      try NIOSSLContext(
-        configuration: .makeServerConfiguration(
-          certificateChain: [.certificate(NIOSSLCertificate(bytes: certificate, format: .pem))],
-          privateKey: .privateKey(NIOSSLPrivateKey(bytes: key, format: .pem))))
+    func serverContext(keyLog: @escaping NIOSSLKeyLogCallback) throws -> NIOSSLContext {
+      var configuration = TLSConfiguration.makeServerConfiguration(
+        certificateChain: [.certificate(try NIOSSLCertificate(bytes: certificate, format: .pem))],
+        privateKey: .privateKey(try NIOSSLPrivateKey(bytes: key, format: .pem)))
+      configuration.keyLogCallback = keyLog
+      return try NIOSSLContext(configuration: configuration)
     }
   }
 

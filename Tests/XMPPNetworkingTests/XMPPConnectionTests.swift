@@ -172,7 +172,7 @@ import XMPPNetworking
   ) async throws {
     let server = try await FakeServer(script([trigger: reaction]))
     var configuration = configuration(for: server)
-    if kind == .timedOut { configuration.connectTimeout = .milliseconds(300) }
+    if kind == .timedOut { configuration.connectTimeout = .seconds(3) }
     let error = await failure(configuration)
     #expect(error?.kind == kind)
     #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
@@ -195,6 +195,37 @@ import XMPPNetworking
     let server = try await FakeServer(script)
     #expect(await failure(configuration(for: server))?.kind == .serverNotAuthenticated)
     await server.stop()
+  }
+
+  @Test(arguments: [
+    (["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"], ["tls-exporter", "tls-server-end-point"]),
+    (["SCRAM-SHA-256-PLUS"], ["tls-server-end-point"]), (["SCRAM-SHA-256"], []),
+    (["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"], ["tls-unique"]),
+  ])
+  func `both ends agree on the proof, and so on the channel it is bound to`(
+    mechanisms: [String], bindings: [String]
+  ) async throws {
+    for security in [ConnectionTarget.Security.startTLS, .directTLS] {
+      var script = script()
+      script.directTLS = security == .directTLS
+      script.mechanisms = mechanisms
+      script.bindings = bindings
+      let server = try await FakeServer(script)
+      #expect(await failure(configuration(for: server, security))?.kind == .authentication(.accountDisabled))
+      var wrong = configuration(for: server, security)
+      wrong.password = "another"
+      #expect(await failure(wrong)?.kind == .authentication(.notAuthorized))
+      await server.stop()
+    }
+  }
+
+  @Test func `a domain beyond ASCII is asked for in ASCII`() async throws {
+    let dot = ServiceRecord(priority: 0, weight: 0, port: 0, target: ".")
+    let dns = try await FakeDNS(["_xmpp-client._tcp.xn--mller-kva.example": [dot]])
+    var configuration = XMPPConnection.Configuration(domain: "müller.example", localpart: "juliet", password: "secret")
+    configuration.resolver.servers = [dns.address]
+    #expect(await failure(configuration)?.message.contains("offers no XMPP service") == true)
+    await dns.stop()
   }
 
   @Test func `mechanisms that nobody here speaks are named`() async throws {

@@ -75,7 +75,7 @@ package struct SASLFailure: Error, Hashable, Sendable, CustomStringConvertible {
     self.text = text
   }
 
-  /// Reads `<failure>`; a condition that is missing or unknown counts as `not-authorized`. Nil if it is another element.
+  /// Reads `<failure>`; a condition that is missing or unknown counts as `not-authorized`. Nil for other elements.
   package init?(_ element: XMLElement) {
     guard element.is("failure", StreamNamespace.sasl) else { return nil }
     let condition = element.children.lazy.compactMap { Condition(rawValue: $0.name) }.first

@@ -43,7 +43,7 @@ package struct StreamError: Error, Hashable, Sendable, CustomStringConvertible {
     self.otherHost = otherHost
   }
 
-  /// Reads `<stream:error>`; a condition that is missing or unknown is `undefined-condition`. Nil if it is another element.
+  /// Reads `<stream:error>`; a condition that is missing or unknown is `undefined-condition`. Nil for other elements.
   package init?(_ element: XMLElement) {
     guard element.is("error", StreamNamespace.stream) else { return nil }
     let children = element.children.filter { $0.namespace == StreamNamespace.streamErrors }

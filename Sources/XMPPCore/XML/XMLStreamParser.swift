@@ -1,6 +1,6 @@
 import CExpat
 
-/// Turns the bytes of an XML stream into its header, its top-level elements and its end, however they are cut into pieces.
+/// Turns the bytes of an XML stream into its header, its top-level elements and its end, however they are cut.
 ///
 /// Everything that XMPP forbids or that has no bound is refused, and a refusal is final: nothing is parsed after
 /// `.failed`, until `reset()`. Not Sendable: a parser belongs to whoever reads its connection.
