@@ -24,6 +24,8 @@ final class Rig: Sendable {
 
   init() throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "carillon-rig-\(UUID())")
+    // The rig ends when this end of the pipe closes, so no child may hold it open.
+    _ = fcntl(commands.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
     process = Process()
     process.executableURL = Self.root.appending(path: "Tools/rig")
     process.arguments = [folder.path]
