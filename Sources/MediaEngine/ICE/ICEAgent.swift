@@ -280,7 +280,8 @@ extension ICECandidate {
     }
     priority = candidate.priority
     (address, port) = ICECandidate.text(of: candidate.addr)
-    if kind != .host {
+    var baseAddress = candidate.base_addr
+    if kind != .host, nice_address_is_valid(&baseAddress) != 0 {
       let (base, basePort) = ICECandidate.text(of: candidate.base_addr)
       relatedAddress = base
       relatedPort = basePort
