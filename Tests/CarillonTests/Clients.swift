@@ -1,7 +1,7 @@
 @testable import Carillon
 import CarillonTesting
 import Logging
-import MediaEngine
+import MediaTime
 import Synchronization
 import Testing
 import XMPPCore
@@ -120,6 +120,12 @@ extension Client {
       return (log.entries, error as? CallError)
     }
   }
+
+  var callCount: Int { calls.count }
+  /// Whether a device's presence has come.
+  func knows(_ device: JID) -> Bool { presences[device] != nil }
+
+  func proposalDeadline(_ sid: String) -> Instant? { calls[sid]?.incoming?.nextDeadline }
 
   var isIdle: Bool { calls.isEmpty && offered.isEmpty }
 

@@ -312,8 +312,11 @@ extension Client {
   private func silence(of call: ActiveCall) -> String {
     let waited = "\(call.peer.bare) did not answer within \(configuration.ringingTimeout.components.seconds) s"
     if call.ringingAt != nil { return "\(waited), though a device rang." }
-    let subscribed = roster[call.peer]?.showsItsPresence ?? false
-    if subscribed, presences.devices(of: call.peer.bare).isEmpty {
+    let devices = presences.devices(of: call.peer.bare).map { $0.jid.resourcepart ?? "\($0.jid)" }
+    if !devices.isEmpty {
+      return "\(waited): it is online (\(devices.joined(separator: ", "))), but no device rang (XEP-0353)."
+    }
+    if roster[call.peer]?.showsItsPresence ?? false {
       return "\(waited): no device of it is online. Try again when it is."
     }
     return "\(waited): no device rang. It may be offline, or its client may not be able to take calls (XEP-0353)."
