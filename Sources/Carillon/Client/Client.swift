@@ -24,11 +24,13 @@ public actor Client {
 
   var handlers = Handlers()
   private var isRunning = false
+  /// Ran and does so no more.
+  private var hasStopped = false
   private(set) var jobs: AsyncStream<Job>.Continuation?
   /// When the server is asked whether it is still there, unless something comes from it before.
   var silenceDeadline: Instant?
   private var sleeper: (deadline: Instant, task: Task<Void, Never>)?
-  private var onlineWaiters: [UUID: CheckedContinuation<Void, any Error>] = [:]
+  private(set) var onlineWaiters: [UUID: CheckedContinuation<Void, any Error>] = [:]
 
   // What belongs to the stream of the moment.
   var link: (any StanzaLink)?
@@ -93,12 +95,14 @@ public actor Client {
   public func run(_ handlers: Handlers) async throws {
     precondition(!isRunning, "a client runs once at a time")
     isRunning = true
+    hasStopped = false
     self.handlers = handlers
     let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
     self.jobs = continuation
     defer {
       self.jobs = nil
       isRunning = false
+      hasStopped = true
       sleeper?.task.cancel()
       sleeper = nil
       failOnlineWaiters(CallError(.serverUnreachable, "The client has stopped."))
@@ -192,6 +196,7 @@ public actor Client {
 
   func waitUntilOnline() async throws {
     if link != nil { return }
+    if hasStopped { throw CallError(.serverUnreachable, "The client has stopped.") }
     let id = UUID()
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
