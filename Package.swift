@@ -94,7 +94,9 @@ let package = Package(
     tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime", "COpenSSL"]),
     tests("MediaCodecsTests", ["MediaCodecs", "MediaTime"]),
     tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
-    tests("CarillonTests", ["Carillon", "CarillonTesting", "JingleCore", "XMPPCore", "RTPCore", "MediaTime", logging]),
+    tests(
+      "CarillonTests",
+      ["Carillon", "CarillonTesting", "MediaEngine", "JingleCore", "XMPPCore", "RTPCore", "MediaTime", logging]),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon"]),
     tests("IntegrationTests", []),
   ],
