@@ -13,7 +13,6 @@ import Testing
   /// Files that need all of Foundation, for its Unicode normalization.
   static let foundationUsers: Set<String> = [
     "Sources/XMPPCore/JIDPreparation.swift", "Sources/XMPPCore/SASL/SASLprep.swift",
-    "Sources/XMPPCore/XEP0115-EntityCapabilities/Verification.swift",
   ]
 
   /// The one clock, which machinery reads and the floor does not.
