@@ -49,26 +49,35 @@ struct GLibLoopTests {
     while threads(named: "loop-at-once") > 0 { try await Task.sleep(for: .milliseconds(5)) }
   }
 
-  @Test("fires each source once for each time it is armed, the earlier one first")
+  @Test("fires a source once when it is armed, and not when it is disarmed or destroyed")
   func sources() async throws {
     let loop = GLibLoop()
-    let fired = Mutex<[Int]>([])
+    let fired = Mutex([0, 0, 0, 0])
     let (done, finish) = AsyncStream.makeStream(of: Void.self)
     let sources = (0..<4).map { _ in LoopSource() }
     for (index, source) in sources.enumerated() {
       source.attach(to: loop.context) {
-        fired.withLock { $0.append(index) }
-        if index == 0 { finish.finish() }
+        let last = fired.withLock { fired in
+          fired[index] += 1
+          return fired[0] > 0 && fired[1] > 0
+        }
+        if last { finish.finish() }
       }
     }
-    sources[3].destroy()
-    sources[3].fire(after: .zero)
-    sources[2].fire(after: .zero)
-    sources[2].fire(after: nil)
-    sources[0].fire(after: .milliseconds(60))
-    sources[1].fire(after: .milliseconds(5))
+    let first = LoopSource()
+    first.attach(to: loop.context) {
+      sources[3].fire(after: .zero)
+      sources[3].destroy()
+      sources[2].fire(after: .zero)
+      sources[2].fire(after: nil)
+      sources[1].fire(after: .milliseconds(20))
+      sources[0].fire(after: .seconds(100))
+      sources[0].fireNow()
+    }
+    first.fireNow()
     for await _ in done {}
-    #expect(fired.withLock { $0 } == [1, 0])
+    #expect(await Counter(on: loop).isOnLoop)
+    #expect(fired.withLock { $0 } == [1, 1, 0, 0])
   }
 
   @Test("lets a source go while it fires")
