@@ -53,10 +53,10 @@ struct LoadTests {
     try await withScript(server, "bob@localhost/desk") { [server] bob in
       try await withClient(server, "alice@localhost/laptop") { alice in
         try await withThrowingTaskGroup(of: Void.self) { group in
-          for _ in 0..<Client.maximumCalls {
+          for _ in 0..<alice.configuration.maximumCalls {
             group.addTask { _ = await alice.follow("bob@localhost", .tone(440)) }
           }
-          try await until { await alice.callCount == Client.maximumCalls }
+          try await until { await alice.callCount == alice.configuration.maximumCalls }
           let (events, error) = await alice.follow("bob@localhost", .tone(440))
           #expect(error?.code == .failed && events.isEmpty)
           group.cancelAll()

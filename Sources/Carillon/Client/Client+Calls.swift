@@ -5,8 +5,6 @@ import XMPPCore
 
 // Placing and taking calls: message initiation (XEP-0353), and direct sessions where a peer has none.
 extension Client {
-  /// How many calls, ringing ones included, a client holds at once; further proposals are not heard.
-  static let maximumCalls = 32
   /// How many calls of one account may ring at once.
   private static let maximumRinging = 4
 
@@ -21,7 +19,7 @@ extension Client {
   func place(callTo peer: JID, _ offer: MediaOffer) async throws -> ActiveCall {
     let approach = await approach(peer)
     try Task.checkCancellation()
-    guard calls.count < Client.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
+    guard calls.count < configuration.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
     guard let own = link?.address else { throw CallError(.serverUnreachable, "The connection to the server is down.") }
     let now = SystemClock.now
     let call = ActiveCall(sid: UUID().uuidString.lowercased(), peer: peer, isOutgoing: true, at: now)
@@ -174,7 +172,7 @@ extension Client {
 
   func hasRoom(for caller: JID) -> Bool {
     let ringing = calls.values.count { !$0.isOutgoing && $0.phase == .ringing && $0.peer.bare == caller.bare }
-    return calls.count < Client.maximumCalls && offered.count < 2 * Client.maximumCalls && ringing < Client.maximumRinging
+    return calls.count < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls && ringing < Client.maximumRinging
   }
 
   func offerToHandler(_ call: ActiveCall) {

@@ -44,7 +44,7 @@ extension Client {
     silenceDeadline = SystemClock.now + configuration.keepalive.silence
     iqs = IQTracker(account: link.address)
     roster = Roster(account: link.address)
-    if calls.isEmpty { router = JingleRouter(own: link.address) }
+    if calls.isEmpty { router = JingleRouter(own: link.address, maximumSessions: configuration.maximumCalls) }
     request(.get(Roster.request)) { outcome in
       if case .result(let payload) = outcome { try? self.roster.receiveResult(payload) }
     }

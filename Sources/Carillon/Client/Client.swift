@@ -74,7 +74,7 @@ public actor Client {
     self.connect = connect
     iqs = IQTracker(account: configuration.account)
     roster = Roster(account: configuration.account)
-    router = JingleRouter(own: configuration.account)
+    router = JingleRouter(own: configuration.account, maximumSessions: configuration.maximumCalls)
     responder = EntityResponder(
       info: DiscoInfo(
         identities: [.init(category: "client", type: "console", name: "Carillon")],

@@ -17,6 +17,8 @@ extension Client {
     public var ringingTimeout: Duration = .seconds(30)
     /// How long ICE and DTLS may take together.
     public var connectTimeout: Duration = .seconds(20)
+    /// How many calls there may be at once, ringing ones included; further proposals are not heard.
+    public var maximumCalls = 32
     public var logger: Logger
     /// After how long a silence the server is asked whether it is still there, and how long it may take to answer.
     package var keepalive = (silence: Duration.seconds(60), answer: Duration.seconds(20))
