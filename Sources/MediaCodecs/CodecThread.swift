@@ -157,7 +157,7 @@ package final class CodecThread: SerialExecutor, @unchecked Sendable {
 /// One beat of a `Ticker`.
 package struct Tick: Sendable {
   /// How many overdue ticks run back to back after the thread was held up.
-  package static let catchUpLimit = 5
+  package static let catchUpLimit = 25
 
   /// The number of intervals since the start, the skipped ones included.
   package let index: Int64

@@ -50,6 +50,20 @@ struct TLSClient: Sendable {
     ].compactMap(\.self)
   }
 
+  /// Why the peer of a finished handshake is not the one that was meant; nil when it is.
+  func refusal(of certificate: NIOSSLCertificate?, at target: ConnectionTarget) -> XMPPConnectionError? {
+    // A domain that is an address has been verified as such by NIOSSL.
+    if isIPAddress(domain) || certificate?.isFor(host: domain) == true { return nil }
+    return nameMismatch(certificate, at: target)
+  }
+
+  private func nameMismatch(_ certificate: NIOSSLCertificate?, at target: ConnectionTarget) -> XMPPConnectionError {
+    let names = (certificate?.dnsNames ?? []).prefix(5).map { Printable.shortened($0) }
+    let found = names.isEmpty ? "no name" : names.joined(separator: ", ")
+    return XMPPConnectionError(
+      .tlsUntrusted(.nameMismatch), "\(target): The server's certificate is for \(found), not for \(domain).")
+  }
+
   /// Why a handshake failed.
   func failure(
     _ error: any Error, certificate: NIOSSLCertificate?, at target: ConnectionTarget
@@ -58,10 +72,7 @@ struct TLSClient: Sendable {
     if error as? NIOSSLExtraError == .failedToValidateHostname
       || error as? NIOSSLExtraError == .serverHostnameImpossibleToMatch || error as? NIOSSLError == .cannotMatchULabel
     {
-      let names = certificate.map(dnsNames) ?? []
-      let found = names.isEmpty ? "no name" : names.joined(separator: ", ")
-      return XMPPConnectionError(
-        .tlsUntrusted(.nameMismatch), "\(target): The server's certificate is for \(found), not for \(domain).")
+      return nameMismatch(certificate, at: target)
     }
     guard reason.contains("CERTIFICATE_VERIFY_FAILED") else {
       let hint = reason.contains("WRONG_VERSION_NUMBER") ? " The port does not seem to speak TLS." : ""
@@ -97,12 +108,6 @@ struct TLSClient: Sendable {
     }
     guard let range = text.firstRange(of: "OPENSSL_internal:") else { return Printable.shortened(text) }
     return String(text[range.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "_" })
-  }
-
-  private func dnsNames(_ certificate: NIOSSLCertificate) -> [String] {
-    certificate._subjectAlternativeNames().lazy.filter { $0.nameType == .dnsName }.prefix(5).map {
-      Printable.shortened(String(decoding: $0.contents, as: UTF8.self))
-    }
   }
 }
 

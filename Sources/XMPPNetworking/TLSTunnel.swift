@@ -2,6 +2,7 @@ package import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 
 /// A loopback port behind which a TLS server answers in the clear: how libnice, which speaks TURN over TCP only, reaches a
 /// `turns:` server.
@@ -26,7 +27,7 @@ package final class TLSTunnel: Sendable {
       .serverChannelOption(.backlog, value: 8)
       .childChannelOption(.autoRead, value: true)
       .childChannelInitializer { local in
-        let (near, far) = TunnelEnd.pair()
+        let (near, far) = TunnelEnd.pair { isNumeric || $0.isFor(host: host) }
         return local.pipeline.addHandler(near).flatMap {
           ClientBootstrap(group: local.eventLoop)
             .connectTimeout(.seconds(5))
@@ -63,14 +64,26 @@ private final class TunnelEnd: ChannelDuplexHandler, @unchecked Sendable {
   private var partner: TunnelEnd?
   private var context: ChannelHandlerContext?
   private var wantsRead = false
+  /// Checks the server's name once TLS is up; nil on the side without TLS.
+  private var verify: ((NIOSSLCertificate) -> Bool)?
   /// What arrived before the other end was there. Bound: one read's worth, since reading pauses until then.
   private var early: ByteBuffer?
 
-  static func pair() -> (TunnelEnd, TunnelEnd) {
-    let (a, b) = (TunnelEnd(), TunnelEnd())
-    a.partner = b
-    b.partner = a
-    return (a, b)
+  /// - Parameter verify: whether the certificate is the far server's.
+  static func pair(verify: @escaping (NIOSSLCertificate) -> Bool) -> (near: TunnelEnd, far: TunnelEnd) {
+    let (near, far) = (TunnelEnd(), TunnelEnd())
+    near.partner = far
+    far.partner = near
+    far.verify = verify
+    return (near, far)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if let verify, case TLSUserEvent.handshakeCompleted = event {
+      let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
+      guard let certificate = handler?.peerCertificate, verify(certificate) else { return context.close(promise: nil) }
+    }
+    context.fireUserInboundEventTriggered(event)
   }
 
   func handlerAdded(context: ChannelHandlerContext) {

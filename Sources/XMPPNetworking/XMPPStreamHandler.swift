@@ -151,6 +151,7 @@ final class XMPPStreamHandler: ChannelInboundHandler {
   private func tlsEstablished(context: ChannelHandlerContext) {
     guard case .negotiating = phase, let tlsHandler, !isSecured else { return }
     isSecured = true
+    if let refusal = tls.refusal(of: tlsHandler.peerCertificate, at: target) { return fail(refusal, context: context) }
     logger.debug("TLS established", metadata: ["tls.version": "\(tlsHandler.tlsVersion.map { "\($0)" } ?? "?")"])
     let bindings = tls.channelBindings(of: tlsHandler)
     switch target.security {

@@ -172,8 +172,10 @@ actor AudioPipeline {
       write(decode(frame))
     case .skipped(let frame):
       keep(frame)
-      _ = decode(frame)
+      let count = decode(frame)
+      if offer.audioSink?.timeline == .media { write(count) }
     case .concealment(let gap):
+      if gap.cause == .stretch, offer.audioSink?.timeline == .media { return }
       guard let decoder else { return write(zeros: gap.duration) }
       var span = decoded.mutableSpan
       if gap.cause == .loss, let next = gap.nextPayload {

@@ -17,8 +17,11 @@ public protocol AudioSource: AnyObject, Sendable {
 
 /// Where a call's incoming audio goes after decoding. Embedders implement it.
 ///
-/// Called on a codec thread, without gaps: what was lost arrives concealed.
+/// Called on a codec thread as playout goes on, 2.5 to 120 ms at a time, without gaps: what was lost arrives concealed.
 public protocol AudioSink: AnyObject, Sendable {
+  /// Whose time the samples follow. `.playout` unless the sink says otherwise.
+  var timeline: AudioTimeline { get }
+
   /// - Parameters:
   ///   - samples: 48 kHz, interleaved Int16, from 2.5 to 120 ms of them, as the peer packs them; valid only during the call.
   ///   - channelCount: 1 or 2; may change from one call to the next.
@@ -26,6 +29,19 @@ public protocol AudioSink: AnyObject, Sendable {
 
   /// The call is over: nothing more will be written. Not called for a call that never came to media.
   func finish()
+}
+
+extension AudioSink {
+  public var timeline: AudioTimeline { .playout }
+}
+
+/// Whose time received audio follows, where the two differ: playout waits for what is late, and hurries after it.
+public enum AudioTimeline: Sendable {
+  /// The listener's: for each second that passes, a second of audio. Late audio is waited for with made-up samples, and
+  /// some is left out when the delay has grown too long. For loudspeakers.
+  case playout
+  /// The speaker's: every sample at the time at which it was captured, whenever it arrived. For recordings.
+  case media
 }
 
 /// Where a call's incoming audio goes as the peer encoded it, without decoding.

@@ -35,10 +35,7 @@ struct BenchCallCommand: AsyncParsableCommand {
       let session = Session(console: console, logLevel: output.logLevel)
       let clients = try LocalClients()
       let benchmark = CallBenchmark(clients: clients)
-      try await session.run([
-        { try await clients.caller.run(Client.Handlers()) },
-        { try await clients.callee.run(benchmark.answering) },
-      ]) {
+      try await clients.run(in: session, caller: Client.Handlers(), callee: benchmark.answering) {
         var result = CallBenchmark.Result(concurrent: concurrent)
         for index in 1...calls {
           console.live { _ in "call \(index) of \(calls)" }

@@ -46,10 +46,7 @@ struct DemoCommand: AsyncParsableCommand {
         defer { ended.finish() }
         try await call.answer(with: incomingOffer) { try await incoming.follow($0) }
       }
-      try await session.run([
-        { try await clients.caller.run(session.handlers()) },
-        { [handlers] in try await clients.callee.run(handlers) },
-      ]) {
+      try await clients.run(in: session, caller: session.handlers(), callee: handlers) {
         try await clients.caller.withCall(to: clients.calleeAddress, offering: offer) { try await outgoing.follow($0) }
         for await _ in endings {}  // the other end sums up too
       }

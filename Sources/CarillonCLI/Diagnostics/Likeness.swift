@@ -49,18 +49,23 @@ struct Likeness: Equatable {
     let least = max(1, min(played.count, heard.count) / 2)
     let products = crossCorrelation(played, heard)
     let (energyPlayed, energyHeard) = (runningEnergy(played), runningEnergy(heard))
-    var best = (lag: 0, value: 0.0)
-    for lag in (least - played.count)...(heard.count - least) {
+    let lags = (least - played.count)...(heard.count - least)
+    let values = lags.map { lag in
       let (start, end) = (max(0, -lag), min(played.count, heard.count - lag))
       let energy =
         (energyPlayed[end] - energyPlayed[start]) * (energyHeard[end + lag] - energyHeard[start + lag])
-      guard energy > 1e-12 else { continue }
-      let value = products[lag + played.count - 1] / energy.squareRoot()
-      if value > best.value { best = (lag, value) }
+      return energy > 1e-12 ? products[lag + played.count - 1] / energy.squareRoot() : 0
     }
-    correlation = min(1, best.value)
-    delay = .microseconds(best.lag * 1_000_000 / Sound.rate)
-    longestGap = Self.longestGap(played: energyPlayed, heard: energyHeard, lag: best.lag)
+    let best = values.max() ?? 0
+    // A tone is like itself after every period: of peaks as high as the highest, the one with the least delay is meant.
+    let peaks = values.indices.filter { index in
+      values[index] >= 0.999 * best && values[index] >= values[max(0, index - 1)]
+        && values[index] >= values[min(values.count - 1, index + 1)]
+    }
+    let lag = peaks.map { lags.lowerBound + $0 }.min { abs($0) < abs($1) } ?? 0
+    correlation = min(1, best)
+    delay = .microseconds(lag * 1_000_000 / Sound.rate)
+    longestGap = Self.longestGap(played: energyPlayed, heard: energyHeard, lag: lag)
   }
 
   /// Compares 10 ms at a time: a gap is where the recording is 50 dB below its loudest and the source less than 30 dB

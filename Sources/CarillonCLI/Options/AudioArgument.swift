@@ -48,8 +48,6 @@ enum AudioArgument: Equatable, Sendable {
       case .silence: Silence()
       case .none: nil
       }
-    } catch let error as CallError {
-      throw error
     } catch {
       throw CallError(.media, "The audio cannot be played: \(error)", cause: error)
     }

@@ -90,7 +90,8 @@ struct Settings {
   var warning: String?
 
   func clientConfiguration(relayOnly: Bool, ringingTimeout: Duration? = nil) -> Client.Configuration {
-    var configuration = Client.Configuration(account: account, password: password)
+    let device = account.isBare ? try? JID("\(account)/\(DeviceResource.claim(for: "\(account)"))") : account
+    var configuration = Client.Configuration(account: device ?? account, password: password)
     configuration.server = server
     configuration.certificateAuthorities = certificateAuthorities
     configuration.relayOnly = relayOnly || self.relayOnly

@@ -4,7 +4,9 @@ import FoundationEssentials
 public import MediaFiles
 import Synchronization
 
-extension WAVWriter: AudioSink {}
+extension WAVWriter: AudioSink {
+  public var timeline: AudioTimeline { .media }
+}
 extension OpusFileWriter: EncodedAudioSink {}
 
 /// What `--record` names: a file, whose ending says how it is kept.
@@ -72,6 +74,7 @@ struct Recording: Equatable, Sendable {
 
 /// Opens its sink at the first audio, so that a call that never was leaves no file and destroys none.
 final class LateAudioSink: AudioSink {
+  let timeline = AudioTimeline.media
   private let open: @Sendable () throws -> any AudioSink
   private let sink = Mutex<(any AudioSink)?>(nil)
 

@@ -1,12 +1,3 @@
-/// The process's monotonic clock, read by machinery only.
-package enum SystemClock {
-  private static let start = ContinuousClock.now
-
-  package static var now: Instant {
-    Instant(nanoseconds: start.duration(to: .now).nanoseconds)
-  }
-}
-
 /// A clock that tests move by hand.
 package struct ManualClock: Sendable {
   package private(set) var now: Instant
