@@ -89,7 +89,8 @@ public final class InMemoryServer: Sendable {
     }
     for client in recipients { client.yield(stanza) }
     if recipients.isEmpty, stanza.name != "presence",
-      let reply = StanzaError(.serviceUnavailable).reply(to: stanza), let sender = try? JID(stanza[attribute: "from"] ?? "")
+      let reply = StanzaError(.serviceUnavailable).reply(to: stanza),
+      let sender = try? JID(stanza[attribute: "from"] ?? "")
     {
       state.withLock { $0.clients[sender] }?.yield(reply)
     }

@@ -147,7 +147,9 @@ struct CallTests {
   }
 
   @Test(arguments: HostileSource.Manner.allCases)
-  fileprivate func `a source that misbehaves costs its own audio, not the call`(manner: HostileSource.Manner) async throws {
+  fileprivate func `a source that misbehaves costs its own audio, not the call`(manner: HostileSource.Manner)
+    async throws
+  {
     let server = InMemoryServer()
     let ear = Ear()
     try await withClient(server, "bob@localhost/desk", onCall: answering { .tone(220) }) { _ in

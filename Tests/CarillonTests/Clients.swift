@@ -1,10 +1,11 @@
-@testable import Carillon
 import CarillonTesting
 import Logging
 import MediaTime
 import Synchronization
 import Testing
 import XMPPCore
+
+@testable import Carillon
 
 func jid(_ string: String) -> JID {
   do { return try JID(string) } catch { preconditionFailure("\(string) is no address") }

@@ -1,9 +1,10 @@
-@testable import Carillon
 import CarillonTesting
 import JingleCore
 import MediaEngine
 import Testing
 import XMPPCore
+
+@testable import Carillon
 
 /// Calls with a peer whose signalling is scripted and whose media path is real.
 @Suite(.serialized, .timeLimit(.minutes(1)))
@@ -12,7 +13,9 @@ struct MediaPathTests {
   private let loop = GLibLoop(name: "test-peer")
   private let ear = Ear()
 
-  private enum Fault { case none, neverStartsDTLS, showsAnotherCertificate, expectsAnotherCertificate, fingerprintFirst }
+  private enum Fault {
+    case none, neverStartsDTLS, showsAnotherCertificate, expectsAnotherCertificate, fingerprintFirst
+  }
 
   /// Alice calls Bob, who takes part with this fault until the call is over.
   private func call(

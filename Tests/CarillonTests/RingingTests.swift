@@ -1,8 +1,9 @@
-@testable import Carillon
 import CarillonTesting
 import JingleCore
 import Testing
 import XMPPCore
+
+@testable import Carillon
 
 /// Waits until its task is cancelled, as a handler does that asks a person.
 private func think() async throws {

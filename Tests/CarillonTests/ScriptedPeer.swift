@@ -1,9 +1,10 @@
-@testable import Carillon
 import CarillonTesting
 import JingleCore
 import MediaTime
 import Testing
 import XMPPCore
+
+@testable import Carillon
 
 /// A device whose part the test plays by hand. It acknowledges what it is asked, and answers disco with `features`.
 actor ScriptedPeer {
@@ -125,7 +126,8 @@ extension JingleMessage.Action {
 }
 
 extension RTPDescription {
-  static let opus = RTPDescription(media: "audio", payloadTypes: [RTPCapability.opus().payloadType(id: 111)], rtcpMux: true)
+  static let opus = RTPDescription(
+    media: "audio", payloadTypes: [RTPCapability.opus().payloadType(id: 111)], rtcpMux: true)
 }
 
 extension DTLSFingerprint {
@@ -139,7 +141,9 @@ extension ICETransport {
   static func some(_ fingerprint: DTLSFingerprint? = .some()) -> ICETransport {
     ICETransport(
       ufrag: "8hhy", pwd: "asd88fgpdd777uzjYhagZg", fingerprints: fingerprint.map { [$0] } ?? [],
-      candidates: [ICECandidate(foundation: "1", id: "x1", ip: "127.0.0.1", port: 9, priority: 2_130_706_431, kind: .host)])
+      candidates: [
+        ICECandidate(foundation: "1", id: "x1", ip: "127.0.0.1", port: 9, priority: 2_130_706_431, kind: .host)
+      ])
   }
 }
 

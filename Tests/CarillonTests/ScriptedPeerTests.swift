@@ -1,9 +1,10 @@
-@testable import Carillon
 import CarillonTesting
 import JingleCore
 import MediaTime
 import Testing
 import XMPPCore
+
+@testable import Carillon
 
 /// What becomes of calls with peers that keep to the protocol, or not.
 @Suite(.serialized, .timeLimit(.minutes(1)))
@@ -103,7 +104,10 @@ struct ScriptedPeerTests {
   @Test func `an answer for another content is told so and ends the call`() async throws {
     let (_, error) = try await called { bob, offer, alice in
       let answer = try await bob.request(Self.accept(offer, [.audio(name: "video")]), to: alice)
-      guard case .error(let error) = answer.content else { Issue.record("it was taken"); return }
+      guard case .error(let error) = answer.content else {
+        Issue.record("it was taken")
+        return
+      }
       #expect(error.condition == .itemNotFound)
       _ = try await bob.jingle(.sessionTerminate)
     }
@@ -294,7 +298,9 @@ struct ScriptedPeerTests {
           element[attribute: attribute] = nil
           broken.append(element)
         }
-        for (attribute, value) in [("action", "session-invent"), ("sid", ""), ("sid", String(repeating: "x", count: 300))] {
+        for (attribute, value) in [
+          ("action", "session-invent"), ("sid", ""), ("sid", String(repeating: "x", count: 300)),
+        ] {
           var element = good
           element[attribute: attribute] = value
           broken.append(element)

@@ -1,10 +1,11 @@
-@testable import Carillon
 import CarillonTesting
 import JingleCore
 import MediaEngine
 import Synchronization
 import Testing
 import XMPPCore
+
+@testable import Carillon
 
 /// A link to an in-memory server that a test can break, and that notes what is sent.
 private final class FragileLink: StanzaLink {
@@ -202,7 +203,9 @@ struct StreamTests {
   }
 
   @Test func `a first connection that fails ends run and every call that waits for it`() async throws {
-    let links = Links(server, "alice@localhost/laptop") { _, _ in throw CallError(.serverUnreachable, "Nobody is there.") }
+    let links = Links(server, "alice@localhost/laptop") { _, _ in
+      throw CallError(.serverUnreachable, "Nobody is there.")
+    }
     let client = links.client()
     async let result = client.follow("bob@localhost", .tone(440))
     try await until { await client.isWaitedFor }

@@ -172,7 +172,8 @@ extension Client {
 
   func hasRoom(for caller: JID) -> Bool {
     let ringing = calls.values.count { !$0.isOutgoing && $0.phase == .ringing && $0.peer.bare == caller.bare }
-    return calls.count < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls && ringing < Client.maximumRinging
+    return calls.count < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls
+      && ringing < Client.maximumRinging
   }
 
   func offerToHandler(_ call: ActiveCall) {

@@ -98,7 +98,8 @@ extension Client {
     case .overloaded: CallError(.busy, "\(peer) has no room for another call.", cause: failure)
     case .redirected(let address):
       CallError(.failed, "\(peer) is to be called at \(address ?? "another address").", cause: failure)
-    case .tieBreak: CallError(.failed, "\(peer) was calling at the same moment, and its call goes first.", cause: failure)
+    case .tieBreak:
+      CallError(.failed, "\(peer) was calling at the same moment, and its call goes first.", cause: failure)
     case .unknownSession: CallError(.failed, "\(peer) no longer knows the call.", cause: failure)
     case .refused(let error): CallError(.protocolViolation, "\(peer) refused the session: \(error).", cause: failure)
     case .unanswered: CallError(.timedOut, "\(peer) did not answer a request in time.", cause: failure)

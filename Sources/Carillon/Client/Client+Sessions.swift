@@ -377,7 +377,8 @@ extension Client {
     case .dtls(let error):
       terminate(
         call, error.isSecurityFailure ? .securityError : .connectivityError,
-        CallError(.connectivity, "The media could not be encrypted: \(error). Nothing was sent or played.", cause: error))
+        CallError(
+          .connectivity, "The media could not be encrypted: \(error). Nothing was sent or played.", cause: error))
     }
   }
 

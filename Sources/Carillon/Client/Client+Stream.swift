@@ -210,7 +210,9 @@ extension Client {
 
   /// - Specification: XEP-0215 §3.1
   private func fetchServices() {
-    request(.get(ExternalServices.request()), to: (link?.address ?? configuration.account).domain, timeout: .seconds(10)) {
+    request(
+      .get(ExternalServices.request()), to: (link?.address ?? configuration.account).domain, timeout: .seconds(10)
+    ) {
       outcome in
       guard case .result(let payload?) = outcome, let found = try? ExternalServices(payload) else {
         self.services = ([], SystemClock.now)

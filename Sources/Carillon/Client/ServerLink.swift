@@ -9,7 +9,8 @@ struct ServerLink: StanzaLink {
   static func connect(_ configuration: Client.Configuration, resource: String) async throws(CallError) -> ServerLink {
     guard let localpart = configuration.account.localpart else {
       throw CallError(
-        .configuration, "The account \(configuration.account) has no name before the @: give one like alice@example.org.")
+        .configuration,
+        "The account \(configuration.account) has no name before the @: give one like alice@example.org.")
     }
     var settings = XMPPConnection.Configuration(
       domain: configuration.account.domainpart, localpart: localpart, password: configuration.password,

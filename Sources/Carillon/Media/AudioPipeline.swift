@@ -50,7 +50,8 @@ actor AudioPipeline {
   private var encodedSinkFailed = false
   private var finished = false
 
-  init(_ offer: MediaOffer, _ encoding: Encoding, on thread: CodecThread, warn: @escaping @Sendable (CallError) -> Void) {
+  init(_ offer: MediaOffer, _ encoding: Encoding, on thread: CodecThread, warn: @escaping @Sendable (CallError) -> Void)
+  {
     self.offer = offer
     self.encoding = encoding
     self.thread = thread
