@@ -49,19 +49,24 @@ import Testing
     #expect(try AudioArgument(argument: text) == argument)
   }
 
-  @Test("Sources that cannot be are refused", arguments: ["", "tone:", "tone:x", "tone:5", "tone:99999", "device", "device:a", "bars"])
+  @Test(
+    "Sources that cannot be are refused",
+    arguments: ["", "tone:", "tone:x", "tone:5", "tone:99999", "device", "device:a", "bars"])
   func brokenAudio(text: String) {
     #expect(throws: ValidationError.self) { try AudioArgument(argument: text) }
   }
 
-  @Test("A recording's ending says how it is kept", arguments: [("a.wav", "wav"), ("d/b.OGG", "ogg"), ("/x/c.d.webm", "webm")])
+  @Test(
+    "A recording's ending says how it is kept",
+    arguments: [("a.wav", "wav"), ("d/b.OGG", "ogg"), ("/x/c.d.webm", "webm")])
   func recording(path: String, format: String) throws {
     let recording = try Recording(argument: path)
     #expect(recording.path == path)
     #expect(recording.format.rawValue == format)
   }
 
-  @Test("A recording without a known ending is refused", arguments: ["", "a", "a.mp3", ".wav", "d.wav/", "d.wav/x", "a."])
+  @Test(
+    "A recording without a known ending is refused", arguments: ["", "a", "a.mp3", ".wav", "d.wav/", "d.wav/x", "a."])
   func brokenRecording(path: String) {
     #expect(throws: ValidationError.self) { try Recording(argument: path) }
   }
@@ -83,7 +88,8 @@ import Testing
   @Test("Commands take every option of the contract")
   func wholeCommandLine() throws {
     let common = [
-      "--account", "alice@example.test/here", "--password-file", "p", "--host", "h:1", "--ca-file", "c", "--config", "f",
+      "--account", "alice@example.test/here", "--password-file", "p", "--host", "h:1", "--ca-file", "c", "--config",
+      "f",
       "--json", "--log-level", "debug", "--audio", "none", "--record", "r.ogg", "--for", "8s", "--relay-only",
     ]
     let call = try #require(

@@ -57,7 +57,8 @@ import Testing
     var source = Self.chirp
     for index in 4_000..<12_000 { source[index] = 0 }
     var recording = source
-    #expect(try #require(Likeness(source: Sound(samples: source), recording: Sound(samples: recording))).longestGap == .zero)
+    #expect(
+      try #require(Likeness(source: Sound(samples: source), recording: Sound(samples: recording))).longestGap == .zero)
     for index in 16_000..<20_800 { recording[index] = 0 }
     let gap = try #require(Likeness(source: Sound(samples: source), recording: Sound(samples: recording))).longestGap
     #expect((280...300).contains(gap.milliseconds))

@@ -8,7 +8,8 @@ import Testing
   @Test(
     "Strings become JSON strings that any reader takes",
     arguments: [
-      ("plain", #""plain""#), ("\"\\/", #""\"\\/""#), ("a\nb\r\tc", #""a\nb\r\tc""#), ("\u{0}\u{1B}", #""\u0000\u001b""#),
+      ("plain", #""plain""#), ("\"\\/", #""\"\\/""#), ("a\nb\r\tc", #""a\nb\r\tc""#),
+      ("\u{0}\u{1B}", #""\u0000\u001b""#),
       ("\u{2028}", #""\u2028""#), ("é🎵", #""é🎵""#),
     ])
   func quoted(string: String, json: String) throws {
@@ -60,7 +61,8 @@ import Testing
     let ended = try #require(CallEvent.ended(.sample).object)
     #expect(ended.name == "call.ended")
     for key in [
-      "reason", "endedByPeer", "durationMs", "packetsSent", "packetsReceived", "packetsLost", "remotePacketsLost", "jitterMs",
+      "reason", "endedByPeer", "durationMs", "packetsSent", "packetsReceived", "packetsLost", "remotePacketsLost",
+      "jitterMs",
       "remoteJitterMs", "roundTripTimeMs",
     ] {
       #expect(ended.fields[key] != nil, "\(key)")
@@ -108,7 +110,9 @@ import Testing
     #expect(CallStatistics.sample.liveLine(width: -1).isEmpty)
   }
 
-  @Test("Level bars go from −60 to 0 dBFS", arguments: [(-127, 0), (-60, 0), (-30, 4), (0, 8), (6, 8), (.nan, 0)] as [(Double, Int)])
+  @Test(
+    "Level bars go from −60 to 0 dBFS",
+    arguments: [(-127, 0), (-60, 0), (-30, 4), (0, 8), (6, 8), (.nan, 0)] as [(Double, Int)])
   func bars(level: Double, steps: Int) {
     let bar = levelBar(level)
     #expect(bar.count == 10)
@@ -125,7 +129,9 @@ import Testing
     #expect(duration.short == text)
   }
 
-  @Test("Loss is a share of what was sent", arguments: [(0, 0, "0 %"), (1, 199, "0.5 %"), (5, 0, "100.0 %"), (-3, 10, "0 %")])
+  @Test(
+    "Loss is a share of what was sent",
+    arguments: [(0, 0, "0 %"), (1, 199, "0.5 %"), (5, 0, "100.0 %"), (-3, 10, "0 %")])
   func loss(lost: Int, arrived: Int, text: String) {
     #expect(percentage(lost: lost, arrived: arrived) == text)
   }
@@ -166,7 +172,8 @@ extension CallStatistics {
   static let sample = CallStatistics(
     duration: .seconds(10), sentAudioLevel: -18, receivedAudioLevel: -127, packetsSent: 500, packetsReceived: 490,
     packetsLost: 10, remotePacketsLost: 5, jitter: .microseconds(2_100), remoteJitter: .microseconds(1_500),
-    roundTripTime: .milliseconds(41), bytesSent: 40_000, bytesReceived: 39_000, concealedSamples: 9_600, packetsRejected: 0)
+    roundTripTime: .milliseconds(41), bytesSent: 40_000, bytesReceived: 39_000, concealedSamples: 9_600,
+    packetsRejected: 0)
 }
 
 extension CallEnd {

@@ -55,7 +55,8 @@ import Testing
   @Test(
     "A configuration file with a mistake is refused with its line",
     arguments: [
-      ("account", "line 1"), ("\n\ncolour = red", "line 3"), ("account = a@b\naccount = c@d", "line 2"), ("= x", "line 1"),
+      ("account", "line 1"), ("\n\ncolour = red", "line 3"), ("account = a@b\naccount = c@d", "line 2"),
+      ("= x", "line 1"),
     ])
   func brokenFile(text: String, place: String) throws {
     let config = try write(text, to: "config")
@@ -88,7 +89,8 @@ import Testing
     #expect(noPassword?.exitCode == 78)
     #expect(noPassword?.message.contains("CARILLON_PASSWORD") == true)
     let noFile = #expect(throws: CommandFailure.self) {
-      try AccountOptions.parse(["--account", "a@example.test", "--password-file", "/nonexistent"]).settings(environment: [:])
+      try AccountOptions.parse(["--account", "a@example.test", "--password-file", "/nonexistent"]).settings(
+        environment: [:])
     }
     #expect(noFile?.exitCode == 78)
   }
@@ -96,7 +98,8 @@ import Testing
   @Test(
     "Every kind of failure has its exit code",
     arguments: [
-      (.declined, 10), (.busy, 11), (.noAnswer, 12), (.nothingInCommon, 13), (.connectivity, 14), (.serverUnreachable, 69),
+      (.declined, 10), (.busy, 11), (.noAnswer, 12), (.nothingInCommon, 13), (.connectivity, 14),
+      (.serverUnreachable, 69),
       (.timedOut, 75), (.protocolViolation, 76), (.authentication, 77), (.configuration, 78), (.media, 1), (.failed, 1),
     ] as [(CallError.Code, Int32)])
   func exitCodes(code: CallError.Code, exitCode: Int32) {

@@ -57,7 +57,9 @@ import Testing
   @Test("Nothing imports the BoringSSL inside swift-nio-ssl or swift-crypto: calls would bind to the wrong library")
   func vendoredBoringSSL() throws {
     for file in try SourceTree.swiftFiles(in: "Sources") + SourceTree.swiftFiles(in: "Tests") {
-      let vendored = try SourceTree.imports(of: file).filter { $0.hasSuffix("BoringSSL") || $0.hasSuffix("BoringSSLShims") }
+      let vendored = try SourceTree.imports(of: file).filter {
+        $0.hasSuffix("BoringSSL") || $0.hasSuffix("BoringSSLShims")
+      }
       #expect(vendored.isEmpty, "\(file) imports \(vendored)")
     }
   }

@@ -24,7 +24,9 @@ enum SourceTree {
 
   /// The modules that a file imports.
   static func imports(of path: String) throws -> Set<String> {
-    let pattern = /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:\w+\s+)?import\s+(?:(?:struct|class|enum|protocol|func|var|let)\s+)?(\w+)/
-    return Set(try text(path).split(separator: "\n").compactMap { line in line.firstMatch(of: pattern).map { String($0.1) } })
+    let pattern =
+      /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:\w+\s+)?import\s+(?:(?:struct|class|enum|protocol|func|var|let)\s+)?(\w+)/
+    return Set(
+      try text(path).split(separator: "\n").compactMap { line in line.firstMatch(of: pattern).map { String($0.1) } })
   }
 }

@@ -58,13 +58,15 @@ import Testing
   func doap() throws {
     let doap = try SourceTree.text("doap.xml")
     try expectEqual(
-      Set(doap.matches(of: /xep-(\d{4})\.html/).map { String($0.1) }), Self.tabled(/XEP-(\d{4})/), what: "doap.xml's XEPs")
+      Set(doap.matches(of: /xep-(\d{4})\.html/).map { String($0.1) }), Self.tabled(/XEP-(\d{4})/),
+      what: "doap.xml's XEPs")
     try expectEqual(
       Set(doap.matches(of: /info\/rfc(\d+)"/).map { String($0.1) }), Self.tabled(/RFC (\d+)/), what: "doap.xml's RFCs")
   }
 
   private func expectEqual(_ listed: Set<String>, _ built: Set<String>, what: String) throws {
-    #expect(listed.subtracting(built).isEmpty, "\(what) without a folder or citation: \(listed.subtracting(built).sorted())")
+    #expect(
+      listed.subtracting(built).isEmpty, "\(what) without a folder or citation: \(listed.subtracting(built).sorted())")
     #expect(built.subtracting(listed).isEmpty, "\(what) lack: \(built.subtracting(listed).sorted())")
   }
 }

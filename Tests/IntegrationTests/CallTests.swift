@@ -27,7 +27,8 @@ extension IntegrationTests {
         let story = caller.events.map(\.name).filter { $0 != "call.statistics" }
         #expect(
           story == [
-            "online", "call.proposed", "call.ringing", "call.proceeding", "call.connecting", "call.connected", "call.ended",
+            "online", "call.proposed", "call.ringing", "call.proceeding", "call.connecting", "call.connected",
+            "call.ended",
           ])
 
         let connected = try caller.event("call.connected")
@@ -55,7 +56,8 @@ extension IntegrationTests {
       let recording = Rig.current.file(ending)
       try await CarillonProcess.run(["answer", "--once", "--record", recording] + signingIn(bob)) { answerer in
         try await answerer.event("online")
-        let caller = try await CarillonProcess.run(["call", bob, "--audio", "speech", "--for", "5s"] + signingIn(alice))
+        let caller = try await CarillonProcess.run(
+          ["call", bob, "--audio", "speech", "--for", "5s"] + signingIn(alice))
         #expect(caller.exitCode == 0, "\(caller.message)")
         #expect(try await answerer.outcome().exitCode == 0)
       }
@@ -103,7 +105,9 @@ extension IntegrationTests {
       }
     }
 
-    @Test("Ctrl-C hangs up and says so to the peer", .timeLimit(.minutes(1)), arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+    @Test(
+      "Ctrl-C hangs up and says so to the peer", .timeLimit(.minutes(1)),
+      arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
     func interrupted(signal: Int32, exitCode: Int32) async throws {
       try await CarillonProcess.run(["answer", "--once"] + signingIn(bob)) { answerer in
         try await answerer.event("online")

@@ -54,7 +54,8 @@ extension IntegrationTests {
     func noServer() async throws {
       // Port 1 of loopback refuses connections.
       let outcome = try await CarillonProcess.run([
-        "call", bob, "--account", alice, "--host", "127.0.0.1:1", "--ca-file", Rig.current.certificateAuthority, "--json",
+        "call", bob, "--account", alice, "--host", "127.0.0.1:1", "--ca-file", Rig.current.certificateAuthority,
+        "--json",
       ])
       #expect(outcome.exitCode == 69, "\(outcome.message)")
       #expect(outcome.message.contains("127.0.0.1"))

@@ -37,7 +37,8 @@ struct CompareCommand: AsyncParsableCommand {
       if let minimum, likeness.correlation < minimum {
         throw CommandFailure(
           code: "failed",
-          message: "The recording is not what was played: its correlation is \(decimal(likeness.correlation, places: 3)), "
+          message:
+            "The recording is not what was played: its correlation is \(decimal(likeness.correlation, places: 3)), "
             + "less than \(decimal(minimum, places: 3, trimmed: true)).",
           status: .failure)
       }

@@ -52,7 +52,7 @@ actor ActiveCalls {
   func remove(_ call: Call) {
     calls[call.sid] = nil
     guard calls.isEmpty else { return }
-    waiters.forEach { $0.resume() }
+    for waiter in waiters { waiter.resume() }
     waiters = []
   }
 

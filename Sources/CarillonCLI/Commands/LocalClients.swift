@@ -22,7 +22,8 @@ struct LocalClients: Sendable {
 
   /// Runs both clients beside `work`, which begins when the called one is there to be called.
   func run(
-    in session: Session, caller: Client.Handlers, callee: Client.Handlers, work: @escaping @Sendable () async throws -> Void
+    in session: Session, caller: Client.Handlers, callee: Client.Handlers,
+    work: @escaping @Sendable () async throws -> Void
   ) async throws {
     let (online, cameOnline) = AsyncStream.makeStream(of: Void.self)
     var announced = callee

@@ -19,7 +19,9 @@ struct Session: Sendable {
   }
 
   /// Runs the servers until `work` is done, one of them fails or the user interrupts; calls are hung up before the end.
-  func run(_ servers: [@Sendable () async throws -> Void], work: @escaping @Sendable () async throws -> Void) async throws {
+  func run(_ servers: [@Sendable () async throws -> Void], work: @escaping @Sendable () async throws -> Void)
+    async throws
+  {
     try await withThrowingTaskGroup(of: Void.self) { group in
       defer { group.cancelAll() }
       for server in servers { group.addTask { try await server() } }

@@ -25,7 +25,8 @@ struct AccountOptions: ParsableArguments {
     transform: { try Client.ServerAddress(argument: $0) })
   var host: Client.ServerAddress?
 
-  @Option(help: ArgumentHelp("PEM file of certificate authorities to trust instead of the system's.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("PEM file of certificate authorities to trust instead of the system's.", valueName: "file"))
   var caFile: String?
 
   @Option(help: ArgumentHelp("File of key = value lines that stand in for options.", valueName: "file"))
@@ -113,7 +114,8 @@ struct MediaOptions: ParsableArguments {
   var record: Recording?
 
   @Option(
-    name: .customLong("for"), help: ArgumentHelp("Hang up after this time, such as 8s or 1m30s.", valueName: "duration"),
+    name: .customLong("for"),
+    help: ArgumentHelp("Hang up after this time, such as 8s or 1m30s.", valueName: "duration"),
     transform: { try Duration(argument: $0) })
   var limit: Duration?
 

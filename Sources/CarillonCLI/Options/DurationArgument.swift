@@ -12,7 +12,8 @@ extension Duration {
       rest = rest.dropFirst(digits.count)
       let unit = rest.prefix { $0.isLetter }
       rest = rest.dropFirst(unit.count)
-      guard let number = Double(digits), let scale = unit.isEmpty && digits.count == argument.count ? 1 : units[String(unit)]
+      guard let number = Double(digits),
+        let scale = unit.isEmpty && digits.count == argument.count ? 1 : units[String(unit)]
       else {
         isValid = false
         break

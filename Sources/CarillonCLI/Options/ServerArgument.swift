@@ -15,7 +15,8 @@ extension Client.ServerAddress {
       let rest = argument[argument.index(after: end)...]
       guard rest.isEmpty || rest.hasPrefix(":") else { throw refuse("after the bracket comes a colon and a port") }
       port = rest.isEmpty ? nil : rest.dropFirst()
-    } else if let colon = argument.firstIndex(of: ":"), argument[argument.index(after: colon)...].contains(":") == false {
+    } else if let colon = argument.firstIndex(of: ":"), argument[argument.index(after: colon)...].contains(":") == false
+    {
       host = argument[..<colon]
       port = argument[argument.index(after: colon)...]
     } else {

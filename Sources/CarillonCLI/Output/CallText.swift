@@ -57,19 +57,31 @@ struct CallSummary: Equatable {
   /// - Returns: nil when the call never connected, for then there is nothing but the failure to tell.
   init?(peer: JID, report: ConnectionReport?, end: CallEnd, recording: String?) {
     guard let report else { return nil }
-    rows.append(("call", "\(peer), \(end.duration.short), \(end.endedByPeer ? "ended by the peer" : "ended here") (\(end.reason))"))
+    rows.append(
+      (
+        "call",
+        "\(peer), \(end.duration.short), \(end.endedByPeer ? "ended by the peer" : "ended here") (\(end.reason))"
+      ))
     let steps = [
       report.ringingTime.map { "ringing \($0.short)" }, report.proceedTime.map { "proceed \($0.short)" },
       "ICE \(report.iceTime.short)", "DTLS \(report.dtlsTime.short)",
     ]
     rows.append(("set-up", "\(report.setupTime.short): \(steps.compactMap { $0 }.joined(separator: ", "))"))
-    rows.append(("path", "\(report.localCandidateType) to \(report.remoteCandidateType), \(report.dtlsVersion), \(report.srtpProfile)"))
+    rows.append(
+      (
+        "path",
+        "\(report.localCandidateType) to \(report.remoteCandidateType), \(report.dtlsVersion), \(report.srtpProfile)"
+      ))
     rows.append(("audio", report.audioCodec ?? "none"))
     if let statistics = end.statistics {
       let sent = statistics.packetsSent - statistics.remotePacketsLost
       rows.append(
-        ("sent", Self.direction(
-          packets: statistics.packetsSent, lost: statistics.remotePacketsLost, arrived: sent, jitter: statistics.remoteJitter)))
+        (
+          "sent",
+          Self.direction(
+            packets: statistics.packetsSent, lost: statistics.remotePacketsLost, arrived: sent,
+            jitter: statistics.remoteJitter)
+        ))
       var received = Self.direction(
         packets: statistics.packetsReceived, lost: statistics.packetsLost, arrived: statistics.packetsReceived,
         jitter: statistics.jitter)

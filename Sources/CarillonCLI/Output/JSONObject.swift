@@ -1,7 +1,9 @@
 import FoundationEssentials
 
 /// A value of a JSON line.
-enum JSONValue: Equatable, Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
+enum JSONValue: Equatable, Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+  ExpressibleByBooleanLiteral
+{
   case string(String)
   case integer(Int)
   /// Written with three decimals at most.
