@@ -3,10 +3,24 @@ import MediaEngine
 import Synchronization
 import XMPPCore
 
-/// Stands in for an XMPP server inside the process: routes stanzas between its clients, with presence and the errors of
-/// a real one, and without accounts, sockets or TLS. Everybody is in everybody's roster.
+/// Stands in for an XMPP server inside the process: routes stanzas between its clients, with presence, carbons and the
+/// errors of a real one, and without accounts, sockets or TLS. Everybody sees everybody's presence.
 ///
-/// For embedders' tests and for demonstrations; media between its clients is real and stays on loopback.
+/// For embedders' tests and for demonstrations; media between its clients is real (ICE, DTLS, Opus) and stays on loopback.
+///
+/// ```swift
+/// let server = InMemoryServer()
+/// let bob = server.makeClient(.init(account: try JID("bob@localhost/desk"), password: ""))
+/// let alice = server.makeClient(.init(account: try JID("alice@localhost/laptop"), password: ""))
+/// try await withThrowingTaskGroup(of: Void.self) { group in
+///   group.addTask { try await bob.run(handlers) }  // whose onCall answers
+///   group.addTask { try await alice.run(Client.Handlers()) }
+///   try await alice.withCall(to: JID("bob@localhost"), offering: MediaOffer(audio: tone)) { call in … }
+///   group.cancelAll()
+/// }
+/// ```
+///
+/// A call to a client that is not online yet fails as one to an account that does not exist: let `onOnline` tell first.
 public final class InMemoryServer: Sendable {
   private struct State {
     /// The clients by their full addresses, and what they last said of themselves.
@@ -24,7 +38,8 @@ public final class InMemoryServer: Sendable {
     loop = GLibLoop(name: "carillon-memory")
   }
 
-  /// A client of this server. Its `run` puts it online; all clients share one media loop.
+  /// A client of this server. Its `run` puts it online, and the end of `run` takes it offline; all clients share one media
+  /// loop. Several clients of one account are its devices: all of them ring.
   ///
   /// - Parameter configuration: `account` must have a resource; password and server are not used.
   public func makeClient(_ configuration: Client.Configuration) -> Client {
@@ -34,7 +49,7 @@ public final class InMemoryServer: Sendable {
     }
   }
 
-  /// A bare link, for a test that plays a client itself.
+  /// A bare link, for a test that plays a client itself. Replaces an earlier one of that address.
   package func connect(_ address: JID) -> any StanzaLink {
     let (stanzas, continuation) = AsyncStream.makeStream(of: XMLElement.self)
     let replaced = state.withLock { $0.clients.updateValue(continuation, forKey: address) }
@@ -57,7 +72,9 @@ public final class InMemoryServer: Sendable {
     switch parsed {
     case .presence(let presence) where presence.to == nil: receive(presence, stanza, from: sender)
     case .presence(let presence): deliver(stanza, to: presence.to ?? sender)
-    case .message(let message): deliver(stanza, to: message.to ?? sender.bare)
+    case .message(let message):
+      deliver(stanza, to: message.to ?? sender.bare)
+      if message.type == .chat, message.to?.bare != sender.bare { copy(stanza, to: sender) }
     case .iq(let iq):
       if let recipient = iq.to, !recipient.isBare { return deliver(stanza, to: recipient) }
       answer(iq, for: sender)
@@ -72,9 +89,22 @@ public final class InMemoryServer: Sendable {
     }
     for client in recipients { client.yield(stanza) }
     if recipients.isEmpty, stanza.name != "presence",
-      let reply = StanzaError(.serviceUnavailable).reply(to: stanza), let sender = try? JID(stanza[attribute: "from"] ?? "")
+      let reply = StanzaError(.serviceUnavailable).reply(to: stanza),
+      let sender = try? JID(stanza[attribute: "from"] ?? "")
     {
       state.withLock { $0.clients[sender] }?.yield(reply)
+    }
+  }
+
+  /// Tells a sender's other devices what it sent.
+  private func copy(_ stanza: XMLElement, to sender: JID) {
+    let forwarded = XMLElement("forwarded", namespace: "urn:xmpp:forward:0", children: [stanza])
+    let carbon = XMLElement("sent", namespace: MessageCarbon.namespace, children: [forwarded])
+    let others = state.withLock { state in
+      state.clients.filter { $0.key.bare == sender.bare && $0.key != sender && state.presences[$0.key] != nil }
+    }
+    for (address, client) in others {
+      client.yield(Message(type: .chat, from: sender.bare, to: address, payloads: [carbon]).element)
     }
   }
 

@@ -1,4 +1,4 @@
-package import MediaTime
+import MediaTime
 package import RTPCore
 import Synchronization
 
@@ -68,8 +68,8 @@ package actor MediaEndpoint {
   private var dtlsReceived = 0
   /// DTLS that arrives before the peer's fingerprint does. Bound: 8 datagrams, later ones dropped (they are repeated).
   private var earlyDTLS: [[UInt8]] = []
-  /// Where outgoing packets are encrypted in place.
-  private nonisolated(unsafe) let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 16)
+  /// When the timer fires, at the latest when something is due.
+  private var timerDeadline: Instant?
 
   package init(on loop: GLibLoop, _ configuration: Configuration) {
     self.loop = loop
@@ -77,22 +77,26 @@ package actor MediaEndpoint {
     (events, continuation) = AsyncStream.makeStream(of: MediaEvent.self)
   }
 
-  deinit {
-    scratch.deallocate()
+  // An endpoint that is dropped says goodbye all the same; what calls back holds it weakly for that.
+  isolated deinit {
+    close()
   }
 
   // MARK: Set-up
 
   /// Opens sockets and begins to gather; candidates follow as events.
+  ///
+  /// - Throws: `MediaFailure`, `DTLSError`, or `CancellationError` when the endpoint is closed already.
   package func start() throws -> LocalDescription {
     precondition(ice == nil, "an endpoint is started once")
-    timer.attach(to: loop.context) { [unowned self] in self.timeout() }
-    outboxSource.attach(to: loop.context) { [unowned self] in self.drainOutbox() }
+    if isClosed { throw CancellationError() }
+    timer.attach(to: loop.context) { [weak self] in self?.assumeIsolated { $0.timeout() } }
+    outboxSource.attach(to: loop.context) { [weak self] in self?.assumeIsolated { $0.drainOutbox() } }
     let certificate = try DTLSCertificate()
     let settings = ICEAgent.Configuration(
       controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
       localAddresses: configuration.localAddresses)
-    let handle: (ICEAgent.Event) -> Void = { [unowned self] event in self.handle(event) }
+    let handle: (ICEAgent.Event) -> Void = { [weak self] event in self?.assumeIsolated { $0.handle(event) } }
     guard let agent = ICEAgent(on: loop, settings, handle: handle) else { throw MediaFailure.noSockets }
     ice = agent
     self.certificate = certificate
@@ -210,7 +214,7 @@ package actor MediaEndpoint {
         iceEnd = iceEnd ?? SystemClock.now
         startDTLSIfPossible()
       case .failed:
-        continuation.yield(.failed(isConnected ? .consentLost : .noPath))
+        continuation.yield(.failed(iceEnd == nil ? .noPath : .consentLost))
       case .new, .gathering, .connecting: break
       }
     }
@@ -219,14 +223,13 @@ package actor MediaEndpoint {
   // MARK: A datagram's way in
 
   /// Straight line: demultiplex, decrypt in place, hand to the RTP session, see what it wants.
-  ///
-  /// - Specification: RFC 7983 §7
   private func receive(_ datagram: UnsafeMutableRawBufferPointer) {
-    guard let start = datagram.baseAddress, datagram.count > 1, !isClosed else { return }
-    switch datagram[0] {
-    case 20...63: receiveDTLS(UnsafeRawBufferPointer(datagram))
-    case 128...191: receiveMedia(start, count: datagram.count)
-    default: transport.unknown += 1
+    guard !isClosed else { return }
+    switch DatagramKind(datagram.assumingMemoryBound(to: UInt8.self).span) {
+    case .dtls: receiveDTLS(UnsafeRawBufferPointer(datagram))
+    case .rtp: receiveMedia { srtp throws(SRTPError) in try srtp.unprotectRTP(datagram) }
+    case .rtcp: receiveMedia { srtp throws(SRTPError) in try srtp.unprotectRTCP(datagram) }
+    case .stun, .zrtp, .turnChannel, .unknown: transport.unknown += 1
     }
   }
 
@@ -240,16 +243,11 @@ package actor MediaEndpoint {
     }
   }
 
-  private func receiveMedia(_ packet: UnsafeMutableRawPointer, count: Int) {
+  private func receiveMedia(_ unprotect: (SRTPSession) throws(SRTPError) -> UnsafeRawBufferPointer) {
     guard let srtp else { return transport.early += 1 }
-    let payloadType = packet.load(fromByteOffset: 1, as: UInt8.self)
     do {
-      // RFC 5761 §4: RTCP's packet types are 192 to 223.
-      let length =
-        (192...223).contains(payloadType)
-        ? try srtp.unprotectRTCP(packet, count: count) : try srtp.unprotectRTP(packet, count: count)
-      let plain = UnsafeBufferPointer(start: packet.assumingMemoryBound(to: UInt8.self), count: length)
-      rtp?.receive(plain.span, at: SystemClock.now)
+      let packet = try unprotect(srtp)
+      rtp?.receive(packet.assumingMemoryBound(to: UInt8.self).span, at: SystemClock.now)
       flush()
     } catch {
       if error.isAuthenticationFailure { transport.unauthenticated += 1 } else { transport.refused += 1 }
@@ -263,7 +261,7 @@ package actor MediaEndpoint {
     do {
       let transport = try DTLSTransport(
         certificate: certificate, role: parameters.role, fingerprints: parameters.fingerprints,
-        send: { ice.send($0) }, handle: { [unowned self] in self.handle($0) })
+        send: { ice.send($0) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
       dtls = transport
       transport.start()
       for datagram in earlyDTLS { datagram.withUnsafeBytes { transport.receive($0) } }
@@ -306,6 +304,7 @@ package actor MediaEndpoint {
 
   private func timeout() {
     guard !isClosed else { return }
+    timerDeadline = nil
     if let delay = dtls?.timeoutDelay, delay <= .zero { dtls?.timeout() }
     if isConnected {
       let now = SystemClock.now
@@ -317,9 +316,9 @@ package actor MediaEndpoint {
   /// Carries out everything the session wants, then arms the one timer.
   private func flush() {
     while let output = rtp?.nextOutput() {
-      switch output {
-      case .packet(let packet):
-        transmit(packet)
+      switch consume output {
+      case .packet(var packet):
+        transmit(&packet)
         rtp?.reuse(packet.bytes)
       case .audio(let unit): playAudio?(unit)
       case .event(let event): continuation.yield(.rtp(event))
@@ -329,24 +328,26 @@ package actor MediaEndpoint {
   }
 
   private func rearm() {
-    let session = isConnected ? rtp?.nextDeadline.map { $0 - SystemClock.now } : nil
-    let next = [session, dtls?.timeoutDelay].compactMap(\.self).min()
-    timer.fire(after: next)
+    let now = SystemClock.now
+    var next = dtls?.timeoutDelay.map { now + $0 }
+    if isConnected, let deadline = rtp?.nextDeadline { next = min(next ?? deadline, deadline) }
+    guard let next else { return }
+    // A timer that fires too early costs less than a system call to put it off with every packet.
+    if let timerDeadline, timerDeadline <= next { return }
+    timerDeadline = next
+    timer.fire(after: next - now)
   }
 
-  private func transmit(_ packet: RTPSession.OutgoingPacket) {
-    guard let srtp, let ice, packet.bytes.count + SRTPSession.maximumTrailer <= scratch.count, let start = scratch.baseAddress
-    else { return }
-    scratch.copyBytes(from: packet.bytes)
+  private func transmit(_ packet: inout RTPSession.OutgoingPacket) {
+    guard let srtp, let ice else { return }
     do {
-      let length =
-        switch packet.kind {
-        case .rtp: try srtp.protectRTP(start, count: packet.bytes.count)
-        case .rtcp: try srtp.protectRTCP(start, count: packet.bytes.count)
-        }
-      ice.send(UnsafeRawBufferPointer(start: start, count: length))
+      switch packet.kind {
+      case .rtp: try srtp.protectRTP(&packet.bytes)
+      case .rtcp: try srtp.protectRTCP(&packet.bytes)
+      }
     } catch {
-      transport.refused += 1
+      return transport.refused += 1
     }
+    packet.bytes.withUnsafeBytes { _ = ice.send($0) }
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import JingleCore
 import MediaEngine
 import MediaTime
@@ -17,6 +18,8 @@ final class ActiveCall {
     case ringing, negotiating, connecting, connected, ended
   }
 
+  /// Names this call among all that there were: a peer may choose a `sid` again.
+  let id = UUID()
   let sid: String
   /// Whom to talk to: the account at first, then the device that took the call or calls.
   var peer: JID
@@ -41,8 +44,8 @@ final class ActiveCall {
   var local: MediaEndpoint.LocalDescription?
   /// Candidates that came before there was a session to send them in.
   var earlyCandidates: [JingleCore.ICECandidate] = []
-  /// Candidates of the peer that came before its answer did.
-  var earlyTransports: [ICETransport] = []
+  /// What came of the peer's transports before both sides had agreed on one. Bound: 64, later ones dropped.
+  var earlyTransports: [(content: String, transport: ICETransport)] = []
   var candidateCount = 0
   var gatheredRelay = false
   var turnServers: [ICEServer] = []
@@ -52,6 +55,12 @@ final class ActiveCall {
   let command: AsyncStream<CallMedia.Command>.Continuation
   var mediaIsRunning = false
 
+  /// Whether this side has decided about a call that came in.
+  var isAnswered = false
+  /// Finishes when a call that came in rings no more.
+  let ringing: AsyncStream<Never>
+  let stopRinging: AsyncStream<Never>.Continuation
+
   let events: AsyncStream<CallEvent>
   private let event: AsyncStream<CallEvent>.Continuation
   var ringingAt: Instant?
@@ -60,6 +69,8 @@ final class ActiveCall {
   var statistics: CallStatistics?
   var connectivity: ConnectivityReport?
   var end: CallEnd?
+  /// The end has been told, and the client has forgotten the call.
+  var isOver = false
   /// Called once, when everything has stopped.
   var whenOver: [CheckedContinuation<CallEnd, Never>] = []
 
@@ -69,6 +80,7 @@ final class ActiveCall {
     self.isOutgoing = isOutgoing
     startedAt = now
     (commands, command) = AsyncStream.makeStream()
+    (ringing, stopRinging) = AsyncStream.makeStream()
     (events, event) = AsyncStream.makeStream()
   }
 

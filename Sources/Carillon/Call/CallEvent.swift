@@ -33,7 +33,7 @@ public struct ConnectionReport: Sendable {
   /// `host`, `srflx`, `prflx` or `relay`.
   public var localCandidateType: String
   public var remoteCandidateType: String
-  /// `DTLS 1.2`, as OpenSSL names it without the space and `v`.
+  /// Such as `DTLS 1.2`.
   public var dtlsVersion: String
   /// IANA's name, such as `SRTP_AEAD_AES_128_GCM`.
   public var srtpProfile: String

@@ -1,4 +1,9 @@
-/// Somebody calls: to be answered exactly once. Returning from the handler without an answer declines.
+import Foundation
+
+/// Somebody calls: to be answered exactly once.
+///
+/// Returning from the handler without an answer declines. When the caller gives up, or another device takes the call,
+/// the handler's task is cancelled, and an answer that comes all the same throws.
 public struct IncomingCall: ~Copyable, Sendable {
   /// The device that calls.
   public let peer: JID
@@ -6,11 +11,13 @@ public struct IncomingCall: ~Copyable, Sendable {
   public let sid: String
   /// What the caller proposes to exchange.
   public let media: Set<MediaKind>
+  private let id: UUID
   private let client: Client
 
-  init(peer: JID, sid: String, media: Set<MediaKind>, client: Client) {
+  init(peer: JID, sid: String, id: UUID, media: Set<MediaKind>, client: Client) {
     self.peer = peer
     self.sid = sid
+    self.id = id
     self.media = media
     self.client = client
   }
@@ -21,20 +28,20 @@ public struct IncomingCall: ~Copyable, Sendable {
   ///   - offer: what this side sends and where what it receives goes.
   ///   - body: runs at once; `call.events` tells when media flows. The call ends when it returns.
   /// - Returns: what `body` returned.
-  /// - Throws: what `body` threw, or the `CallError` of a call that failed.
+  /// - Throws: what `body` threw, or the `CallError` of a call that failed or was over before it was answered.
   public consuming func answer<Result: Sendable>(
     with offer: MediaOffer, _ body: @Sendable (Call) async throws -> Result
   ) async throws -> Result {
-    return try await client.answer(sid, with: offer, body)
+    return try await client.answer(id, with: offer, body)
   }
 
   /// Declines the call on all of the account's devices.
   public consuming func decline() async {
-    await client.reject(sid, busy: false)
+    await client.reject(id, busy: false)
   }
 
   /// Declines because another call is running.
   public consuming func declineBusy() async {
-    await client.reject(sid, busy: true)
+    await client.reject(id, busy: true)
   }
 }

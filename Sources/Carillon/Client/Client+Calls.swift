@@ -5,8 +5,8 @@ import XMPPCore
 
 // Placing and taking calls: message initiation (XEP-0353), and direct sessions where a peer has none.
 extension Client {
-  /// How many calls, ringing ones included, a client holds at once; further proposals are not heard.
-  private static let maximumCalls = 32
+  /// How many calls of one account may ring at once.
+  private static let maximumRinging = 4
 
   /// How a peer can be called.
   private enum Approach {
@@ -17,8 +17,9 @@ extension Client {
   }
 
   func place(callTo peer: JID, _ offer: MediaOffer) async throws -> ActiveCall {
-    guard calls.count < Client.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
     let approach = await approach(peer)
+    try Task.checkCancellation()
+    guard calls.count < configuration.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
     guard let own = link?.address else { throw CallError(.serverUnreachable, "The connection to the server is down.") }
     let now = SystemClock.now
     let call = ActiveCall(sid: UUID().uuidString.lowercased(), peer: peer, isOutgoing: true, at: now)
@@ -50,19 +51,20 @@ extension Client {
       // Nothing is known of a stranger, nor of a telephone that a push would wake: whoever is there will ring.
       if devices.isEmpty { return .propose(to: peer) }
     }
-    var direct: JID?
-    var isCertain = true
-    for device in devices.prefix(8) {
-      guard let info = await features(of: device) else {
-        isCertain = false
-        continue
-      }
-      if info.supports(JingleMessage.namespace) { return .propose(to: peer) }
-      let isCallable = [Jingle.namespace, RTPDescription.namespace, ICETransport.namespace].allSatisfy(info.supports)
-      if isCallable, direct == nil { direct = device }
+    devices = Array(devices.prefix(8))
+    let known = devices.compactMap { capabilities.info(of: $0) }
+    if known.contains(where: { $0.supports(JingleMessage.namespace) }) { return .propose(to: peer) }
+    let infos = await withTaskGroup(of: (JID, DiscoInfo?).self) { group in
+      for device in devices { group.addTask { (device, await self.features(of: device)) } }
+      var infos: [JID: DiscoInfo] = [:]
+      for await (device, info) in group { infos[device] = info }
+      return infos
     }
-    if let direct { return .direct(to: direct) }
-    if !isCertain {
+    if infos.values.contains(where: { $0.supports(JingleMessage.namespace) }) { return .propose(to: peer) }
+    let needed = [Jingle.namespace, RTPDescription.namespace, ICETransport.namespace]
+    let callable = devices.first { device in infos[device].map { needed.allSatisfy($0.supports) } ?? false }
+    if let callable { return .direct(to: callable) }
+    if infos.count < devices.count {
       return peer.isBare
         ? .propose(to: peer)
         : .none(CallError(.noAnswer, "\(peer) does not answer: the device is not online. Call \(peer.bare) instead."))
@@ -74,41 +76,37 @@ extension Client {
 
   /// This side takes a call.
   func accept(_ call: ActiveCall, with offer: MediaOffer) {
-    guard call.media == nil, call.phase == .ringing else { return }
+    guard !call.isAnswered, call.phase == .ringing else { return }
+    call.isAnswered = true
+    call.stopRinging.finish()
     call.media = offer
     call.phase = .negotiating
     call.tell(.proceeding(device: call.peer))
     call.incoming?.accept(patience: .seconds(30), at: SystemClock.now)
+    if call.session != nil {
+      // It came without waiting for the word to go ahead, or there is no such word.
+      call.incoming?.sessionBegan()
+      call.deadlines[.connect] = SystemClock.now + configuration.connectTimeout
+    }
     pump(call)
     if call.phase != .ended { startMedia(of: call, controlling: false) }
     rearm()
   }
 
-  func reject(_ sid: String, busy: Bool) {
-    guard let call = calls[sid], call.media == nil, call.phase != .ended else { return }
-    let reason = Jingle.Reason(busy ? .busy : .decline)
-    call.incoming?.reject(reason)
-    if call.session != nil {
-      call.session?.terminate(reason)
-      pump(call)
-    } else {
-      pump(call)
-      finish(call, reason.condition, byPeer: false)
-    }
+  /// Does nothing when the call is answered or over.
+  func reject(_ id: UUID, busy: Bool) {
+    guard let call = offered[id], !call.isAnswered else { return }
+    call.isAnswered = true
+    terminate(call, busy ? .busy : .decline, nil)
   }
 
-  func hangUp(_ sid: String) {
-    guard let call = calls[sid], call.phase != .ended else { return }
-    let reason = Jingle.Reason(call.phase == .connected ? .success : call.isOutgoing ? .cancel : .decline)
-    if call.session != nil {
-      call.session?.terminate(reason)
-      pump(call)
-    } else {
-      call.outgoing?.retract(reason)
-      call.incoming?.reject(reason)
-      pump(call)
-      finish(call, reason.condition, byPeer: false)
-    }
+  func hangUp(_ id: UUID) {
+    guard let call = calls.values.first(where: { $0.id == id }) else { return }
+    hangUp(call)
+  }
+
+  func hangUp(_ call: ActiveCall) {
+    terminate(call, call.phase == .connected ? .success : call.isOutgoing ? .cancel : .decline, nil)
   }
 
   // MARK: Messages
@@ -122,12 +120,13 @@ extension Client {
     }
     guard let initiation = JingleMessage(in: message), let sender = message.from else { return }
     if case .propose = initiation.action {
-      for call in Array(calls.values) where call.outgoing != nil && call.phase == .ringing {
-        call.outgoing?.receive(initiation, from: sender)
-        pump(call)
-      }
       let isDelayed = message.delay(by: [own.bare, own.domain]) != nil
-      return receiveProposal(initiation, from: sender, own: own, isDelayed: isDelayed)
+      if !isDelayed, outranks(initiation, from: sender) { return }
+      guard receiveProposal(initiation, from: sender, own: own, isDelayed: isDelayed) else { return }
+      if let id = message.id, DeliveryReceipt(in: message) == .request {
+        send(Message(type: message.type, to: sender, payloads: [DeliveryReceipt.received(id: id).element]).element)
+      }
+      return
     }
     guard let call = calls[initiation.id] else { return }
     call.outgoing?.receive(initiation, from: sender)
@@ -136,14 +135,29 @@ extension Client {
     rearm()
   }
 
-  private func receiveProposal(_ message: JingleMessage, from caller: JID, own: JID, isDelayed: Bool) {
+  /// Lets proposals that crossed settle which one stands.
+  ///
+  /// - Returns: whether one of this side's does, and the peer's is not to ring.
+  /// - Specification: XEP-0353 §4.1
+  private func outranks(_ proposal: JingleMessage, from sender: JID) -> Bool {
+    let rivals = calls.values.filter { $0.outgoing != nil && $0.phase == .ringing && $0.peer.bare == sender.bare }
+    for call in rivals {
+      call.outgoing?.receive(proposal, from: sender)
+      pump(call)
+    }
+    return rivals.contains { $0.phase == .ringing }
+  }
+
+  /// - Returns: whether it rings.
+  private func receiveProposal(_ message: JingleMessage, from caller: JID, own: JID, isDelayed: Bool) -> Bool {
     guard handlers.onCall != nil, handlers.allowsCall?(caller) ?? true, calls[message.id] == nil,
-      calls.count < Client.maximumCalls, message.media.contains("audio"),
+      hasRoom(for: caller), message.media.contains("audio"),
       var proposal = IncomingProposal(
         message, from: caller, own: own, isDelayed: isDelayed, patience: .seconds(120), at: SystemClock.now)
-    else { return }
+    else { return false }
     guard !isDelayed else {
-      return logger.info("missed call", metadata: ["call.peer": "\(caller)", "call.sid": "\(message.id)"])
+      logger.info("missed call", metadata: ["call.peer": "\(caller)", "call.sid": "\(message.id)"])
+      return false
     }
     proposal.ring()
     let call = ActiveCall(sid: message.id, peer: caller, isOutgoing: false, at: SystemClock.now)
@@ -153,26 +167,50 @@ extension Client {
     pump(call)
     offerToHandler(call)
     rearm()
+    return true
+  }
+
+  func hasRoom(for caller: JID) -> Bool {
+    let ringing = calls.values.count { !$0.isOutgoing && $0.phase == .ringing && $0.peer.bare == caller.bare }
+    return calls.count < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls
+      && ringing < Client.maximumRinging
   }
 
   func offerToHandler(_ call: ActiveCall) {
     guard let onCall = handlers.onCall else { return }
-    let (peer, sid, logger) = (call.peer, call.sid, logger)
-    spawn {
+    let (id, sid, peer, ringing, logger) = (call.id, call.sid, call.peer, call.ringing, logger)
+    let answer: Job = {
       do {
-        try await onCall(IncomingCall(peer: peer, sid: sid, media: [.audio], client: self))
+        try await onCall(IncomingCall(peer: peer, sid: sid, id: id, media: [.audio], client: self))
       } catch {
         logger.info("call handler failed", metadata: ["call.sid": "\(sid)", "error": "\(error)"])
       }
-      // Does nothing when the handler has answered.
-      await self.reject(sid, busy: false)
+      await self.handlerReturned(id)
     }
+    offered[id] = call
+    let isUnderWay = spawn {
+      await withDiscardingTaskGroup { group in
+        group.addTask(operation: answer)
+        for await _ in ringing {}
+        if await !self.isAnswered(id) { group.cancelAll() }
+      }
+    }
+    if !isUnderWay { handlerReturned(id) }
+  }
+
+  private func isAnswered(_ id: UUID) -> Bool { offered[id]?.isAnswered ?? true }
+
+  private func handlerReturned(_ id: UUID) {
+    // Does nothing when the handler has answered.
+    reject(id, busy: false)
+    offered[id] = nil
   }
 
   // MARK: The machines' wishes
 
   /// Carries out what a call's machines want, until they want no more.
   func pump(_ call: ActiveCall) {
+    while let output = call.session?.nextOutput() { carryOut(output, of: call) }
     while let output = call.outgoing?.nextOutput() {
       switch output {
       case .send(let message, let recipient):
@@ -187,7 +225,6 @@ extension Client {
       case .event(let event): handle(event, of: call)
       }
     }
-    while let output = call.session?.nextOutput() { carryOut(output, of: call) }
   }
 
   private func handle(_ event: OutgoingProposal.Event, of call: ActiveCall) {
@@ -250,13 +287,14 @@ extension Client {
     for deadline in call.deadlines.expired(at: now) where call.phase != .ended {
       switch deadline {
       case .goodbye:
-        terminate(call, .success, nil)
+        terminate(call, .success, nil, byPeer: true)
       case .connect where call.phase == .ringing:
         terminate(call, .timeout, CallError(.noAnswer, silence(of: call)))
       case .connect:
         let seconds = configuration.connectTimeout.components.seconds
-        terminate(
-          call, .connectivityError, CallError(.connectivity, "No encrypted path was found within \(seconds) s."))
+        let lack =
+          call.phase == .negotiating ? "\(call.peer) took the call and did not begin it" : "No encrypted path was found"
+        terminate(call, .connectivityError, CallError(.connectivity, "\(lack) within \(seconds) s."))
       }
     }
   }
@@ -273,8 +311,11 @@ extension Client {
   private func silence(of call: ActiveCall) -> String {
     let waited = "\(call.peer.bare) did not answer within \(configuration.ringingTimeout.components.seconds) s"
     if call.ringingAt != nil { return "\(waited), though a device rang." }
-    let subscribed = roster[call.peer]?.showsItsPresence ?? false
-    if subscribed, presences.devices(of: call.peer.bare).isEmpty {
+    let devices = presences.devices(of: call.peer.bare).map { $0.jid.resourcepart ?? "\($0.jid)" }
+    if !devices.isEmpty {
+      return "\(waited): it is online (\(devices.joined(separator: ", "))), but no device rang (XEP-0353)."
+    }
+    if roster[call.peer]?.showsItsPresence ?? false {
       return "\(waited): no device of it is online. Try again when it is."
     }
     return "\(waited): no device rang. It may be offline, or its client may not be able to take calls (XEP-0353)."

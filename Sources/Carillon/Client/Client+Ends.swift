@@ -7,24 +7,18 @@ import XMPPCore
 extension Client {
   /// Ends a call from this side, whatever state it is in.
   func terminate(
-    _ call: ActiveCall, _ condition: Jingle.Reason.Condition, _ error: CallError?, application: XMLElement? = nil
+    _ call: ActiveCall, _ condition: Jingle.Reason.Condition, _ error: CallError?, byPeer: Bool = false,
+    application: XMLElement? = nil
   ) {
     guard call.phase != .ended else { return }
     let reason = Jingle.Reason(condition, application: application)
-    if var session = call.session {
-      session.terminate(reason)
-      // The machine's own word for the end carries no error, so the call's end is told first.
-      while let output = session.nextOutput() {
-        if case .event(.terminated) = output { continue }
-        carryOut(output, of: call)
-      }
-      call.session = session
-    } else {
+    if call.session == nil || call.phase == .ringing {
       call.outgoing?.retract(reason)
       call.incoming?.reject(reason)
     }
-    pump(call)
-    finish(call, condition, byPeer: false, error)
+    call.session?.terminate(reason)
+    // Noted before the machines are asked: the session's own word for the end carries no error.
+    finish(call, condition, byPeer: byPeer, error)
   }
 
   /// Notes a call's end, once, and lets its media stop. `.ended` is told when it has.
@@ -44,6 +38,7 @@ extension Client {
       call.incoming?.finish(reason)
     }
     pump(call)
+    call.stopRinging.finish()
     call.command.finish()
     if !call.mediaIsRunning { close(call) }
     rearm()
@@ -51,7 +46,9 @@ extension Client {
 
   /// Everything has stopped: tells the end and forgets the call.
   func close(_ call: ActiveCall) {
-    guard calls.removeValue(forKey: call.sid) != nil, var end = call.end else { return }
+    guard !call.isOver, var end = call.end else { return }
+    call.isOver = true
+    calls[call.sid] = nil
     end.statistics = call.statistics
     if var error = end.error, error.code == .connectivity, call.connectedAt == nil, let report = call.connectivity {
       error = CallError(error.code, error.message + " " + report.summary, cause: error.cause)
@@ -68,8 +65,9 @@ extension Client {
   func failure(_ reason: Jingle.Reason?, of call: ActiveCall) -> CallError? {
     let peer = call.peer
     let words = reason?.text.map { " It says: \($0)" } ?? ""
-    switch reason?.condition {
-    case .success, .gone, nil:
+    let condition = reason?.condition ?? .success
+    switch condition {
+    case .success, .gone:
       return call.connectedAt != nil ? nil : CallError(.failed, "\(peer) ended the call before it connected.\(words)")
     case .decline: return CallError(.declined, "\(peer.bare) declined the call.\(words)")
     case .busy: return CallError(.busy, "\(peer.bare) is busy. Try again later.\(words)")
@@ -82,13 +80,13 @@ extension Client {
     case .unsupportedApplications, .unsupportedTransports, .failedApplication, .incompatibleParameters:
       return CallError(
         .nothingInCommon,
-        "\(peer) shares no codec, transport or encryption with this side (\(reason!.condition)).\(words)")
+        "\(peer) shares no codec, transport or encryption with this side (\(condition)).\(words)")
     case .connectivityError, .failedTransport:
-      return CallError(.connectivity, "\(peer) found no path for the media (\(reason!.condition)).\(words)")
+      return CallError(.connectivity, "\(peer) found no path for the media (\(condition)).\(words)")
     case .securityError:
       return CallError(
         .connectivity, "\(peer) could not verify this side's encryption, or demands another one.\(words)")
-    case let condition?:
+    default:
       return CallError(.failed, "\(peer) ended the call: \(condition).\(words)")
     }
   }
@@ -100,7 +98,8 @@ extension Client {
     case .overloaded: CallError(.busy, "\(peer) has no room for another call.", cause: failure)
     case .redirected(let address):
       CallError(.failed, "\(peer) is to be called at \(address ?? "another address").", cause: failure)
-    case .tieBreak: CallError(.failed, "\(peer) was calling at the same moment, and its call goes first.", cause: failure)
+    case .tieBreak:
+      CallError(.failed, "\(peer) was calling at the same moment, and its call goes first.", cause: failure)
     case .unknownSession: CallError(.failed, "\(peer) no longer knows the call.", cause: failure)
     case .refused(let error): CallError(.protocolViolation, "\(peer) refused the session: \(error).", cause: failure)
     case .unanswered: CallError(.timedOut, "\(peer) did not answer a request in time.", cause: failure)

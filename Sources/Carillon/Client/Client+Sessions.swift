@@ -41,6 +41,7 @@ extension Client {
     }
     // Nobody is told that this account is there who may not call it.
     guard handlers.onCall != nil, handlers.allowsCall?(from) ?? true else { throw StanzaError(.serviceUnavailable) }
+    guard hasRoom(for: from) else { throw StanzaError(.resourceConstraint) }
     let session = try JingleSession(answering: jingle, from: from, id: id, own: own)
     let call = ActiveCall(sid: jingle.sid, peer: from, isOutgoing: false, at: SystemClock.now)
     call.session = session
@@ -87,12 +88,11 @@ extension Client {
       router.settled(sid: call.sid, peer: call.peer)
       accepted(call, answer)
     case .receivedTransport(let transport, let content):
-      guard content == call.content?.name else { return }
-      addRemote(transport, of: call)
+      addRemote(transport, for: content, of: call)
     case .restartedICE(let transport, let content):
       guard content == call.content?.name, let credentials = transport.credentials else { return }
       call.command.yield(.restart(credentials))
-      addRemote(transport, of: call)
+      addRemote(transport, for: content, of: call)
     case .receivedInfo(let element):
       if RTPInfo(element) == .ringing, call.isOutgoing, call.ringingAt == nil {
         call.ringingAt = SystemClock.now
@@ -118,7 +118,10 @@ extension Client {
   // MARK: Offer and answer
 
   private func initiate(_ call: ActiveCall, _ local: MediaEndpoint.LocalDescription) {
-    guard let own = link?.address, let media = call.media, call.phase != .ended else { return }
+    guard let media = call.media, call.phase != .ended else { return }
+    guard let own = link?.address else {
+      return terminate(call, .cancel, error(of: .disconnected, call))
+    }
     let description = AudioNegotiation.offer()
     let senders = AudioNegotiation.senders(media, as: .initiator)
     let content = Jingle.Content(
@@ -139,11 +142,12 @@ extension Client {
   private func accepted(_ call: ActiveCall, _ answer: Jingle) {
     guard let ours = call.content, let offered = call.offered, let media = call.media else { return }
     guard let content = answer.contents.first(where: { $0.name == ours.name }),
-      let description = content.description?.rtp, let transport = content.transport?.iceUDP
+      let description = content.description?.rtp, let answered = content.transport?.iceUDP
     else {
       return terminate(
         call, .failedApplication, CallError(.nothingInCommon, "\(call.peer) accepted the call without its audio."))
     }
+    let transport = completed(answered, for: content.name, of: call)
     guard let fingerprint = transport.fingerprint else { return refuseUnencrypted(call) }
     let role: JingleCore.DTLSRole
     let agreements: [RTPAgreement]
@@ -170,11 +174,12 @@ extension Client {
       return terminate(
         call, .unsupportedApplications, CallError(.nothingInCommon, "\(call.peer) offers a session without audio."))
     }
-    guard let transport = content.transport?.iceUDP else {
+    guard let offered = content.transport?.iceUDP else {
       return terminate(
         call, .unsupportedTransports,
         CallError(.nothingInCommon, "\(call.peer) offers no ICE transport (XEP-0176), the only one here."))
     }
+    let transport = completed(offered, for: content.name, of: call)
     guard let fingerprint = transport.fingerprint else { return refuseUnencrypted(call) }
     guard let answer = description.answer(supporting: AudioNegotiation.capabilities) else {
       let names = description.payloadTypes.compactMap(\.name).joined(separator: ", ")
@@ -223,17 +228,30 @@ extension Client {
       .setDTLS(
         role: role == .client ? .client : .server,
         fingerprints: remote.fingerprints.map(CertificateFingerprint.init)))
-    addRemote(remote, of: call)
-    for transport in call.earlyTransports { addRemote(transport, of: call) }
+    guard let content = call.content?.name else { return }
+    addRemote(remote, for: content, of: call)
+    for (name, transport) in call.earlyTransports { addRemote(transport, for: name, of: call) }
     call.earlyTransports = []
   }
 
-  private func addRemote(_ transport: ICETransport, of call: ActiveCall) {
-    // Before the answer there is nothing to add to. Bound: 64, as many as a peer's request may hold candidates.
+  /// What the peer offers or answers, with the fingerprint and credentials that it told before where they are missing:
+  /// gateways to SIP send them as soon as they have them.
+  private func completed(_ transport: ICETransport, for content: String, of call: ActiveCall) -> ICETransport {
+    var transport = transport
+    for (name, early) in call.earlyTransports where name == content {
+      if transport.fingerprints.isEmpty { transport.fingerprints = early.fingerprints }
+      transport.ufrag = transport.ufrag ?? early.ufrag
+      transport.pwd = transport.pwd ?? early.pwd
+    }
+    return transport
+  }
+
+  private func addRemote(_ transport: ICETransport, for content: String, of call: ActiveCall) {
     guard call.phase >= .connecting else {
-      if call.earlyTransports.count < 64 { call.earlyTransports.append(transport) }
+      if call.earlyTransports.count < 64 { call.earlyTransports.append((content, transport)) }
       return
     }
+    guard content == call.content?.name else { return }
     let candidates = transport.candidates.compactMap(MediaEngine.ICECandidate.init)
     if !candidates.isEmpty { call.command.yield(.addRemote(candidates)) }
   }
@@ -261,10 +279,9 @@ extension Client {
 
   func startMedia(of call: ActiveCall, controlling: Bool) {
     guard let offer = call.media, !call.mediaIsRunning, jobs != nil else { return }
-    call.mediaIsRunning = true
     let (sid, commands) = (call.sid, call.commands)
     let (loop, relayOnly, localAddresses) = (loop, configuration.relayOnly, localAddresses)
-    spawn {
+    call.mediaIsRunning = spawn {
       let servers = await ICEServers.resolve(await self.currentServices(), self.configuration)
       await self.asked(servers.list, for: sid)
       let media = CallMedia(
@@ -286,11 +303,8 @@ extension Client {
   private func mediaStopped(_ sid: String) {
     guard let call = calls[sid] else { return }
     call.mediaIsRunning = false
-    if call.phase == .ended {
-      close(call)
-    } else {
-      terminate(call, .generalError, CallError(.failed, "The client has stopped."))
-    }
+    // It stops before its call when the client does.
+    if call.phase == .ended { close(call) } else { hangUp(call) }
   }
 
   private func receive(_ fact: CallMedia.Fact, of sid: String) {
@@ -363,7 +377,8 @@ extension Client {
     case .dtls(let error):
       terminate(
         call, error.isSecurityFailure ? .securityError : .connectivityError,
-        CallError(.connectivity, "The media could not be encrypted: \(error). Nothing was sent or played.", cause: error))
+        CallError(
+          .connectivity, "The media could not be encrypted: \(error). Nothing was sent or played.", cause: error))
     }
   }
 

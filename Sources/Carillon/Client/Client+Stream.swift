@@ -41,9 +41,10 @@ extension Client {
 
   private func begin(_ link: any StanzaLink) {
     self.link = link
+    silenceDeadline = SystemClock.now + configuration.keepalive.silence
     iqs = IQTracker(account: link.address)
     roster = Roster(account: link.address)
-    if calls.isEmpty { router = JingleRouter(own: link.address) }
+    if calls.isEmpty { router = JingleRouter(own: link.address, maximumSessions: configuration.maximumCalls) }
     request(.get(Roster.request)) { outcome in
       if case .result(let payload) = outcome { try? self.roster.receiveResult(payload) }
     }
@@ -57,8 +58,10 @@ extension Client {
     resumeOnlineWaiters()
   }
 
-  private func ended() {
+  /// The stream is gone.
+  func ended() {
     link = nil
+    silenceDeadline = nil
     presences.disconnected()
     capabilities.disconnected()
     for id in iqs.disconnected() { answers.removeValue(forKey: id)?(.disconnected) }
@@ -101,7 +104,11 @@ extension Client {
   /// - Returns: the id of the message that carries it.
   @discardableResult
   func send(_ message: JingleMessage, to recipient: JID) -> String {
-    let ends = if case .finish = message.action { true } else { false }
+    let ends =
+      switch message.action {
+      case .finish, .reject, .retract: true
+      case .propose, .ringing, .proceed, .accept: false
+      }
     let id = StanzaID.random(using: &random)
     send(message.stanza(to: recipient, stanzaID: id).element, endsCall: ends)
     return id
@@ -110,6 +117,7 @@ extension Client {
   // MARK: In
 
   private func receive(_ element: XMLElement) {
+    if link != nil { silenceDeadline = SystemClock.now + configuration.keepalive.silence }
     let stanza: Stanza
     do {
       stanza = try Stanza(element)
@@ -165,6 +173,18 @@ extension Client {
     }
   }
 
+  /// Nothing came for long: a server that is still there answers, and a connection that is dead is closed, to be made anew.
+  ///
+  /// - Specification: XEP-0199 §4.2
+  func pingServer() {
+    silenceDeadline = nil
+    request(.get(Ping.request), timeout: configuration.keepalive.answer) { outcome in
+      guard outcome == .timedOut, self.silenceDeadline == nil, let link = self.link else { return }
+      self.logger.info("server is silent")
+      self.spawn { await link.close() }
+    }
+  }
+
   // MARK: What others can do
 
   /// Asks a device what it can do, or remembers.
@@ -177,6 +197,7 @@ extension Client {
       .get(DiscoInfo.request(node: fingerprint?.queryNode)), of: device, timeout: .seconds(5))
     guard case .result(let payload?) = outcome, let info = try? DiscoInfo(payload) else { return nil }
     if let fingerprint {
+      capabilities.forget(device)
       capabilities.receive(fingerprint, from: device)
       while let query = capabilities.nextQuery() {
         capabilities.receive(query.recipient == device ? info : nil, answering: query)
@@ -189,7 +210,9 @@ extension Client {
 
   /// - Specification: XEP-0215 §3.1
   private func fetchServices() {
-    request(.get(ExternalServices.request()), to: (link?.address ?? configuration.account).domain, timeout: .seconds(10)) {
+    request(
+      .get(ExternalServices.request()), to: (link?.address ?? configuration.account).domain, timeout: .seconds(10)
+    ) {
       outcome in
       guard case .result(let payload?) = outcome, let found = try? ExternalServices(payload) else {
         self.services = ([], SystemClock.now)

@@ -24,9 +24,13 @@ public actor Client {
 
   var handlers = Handlers()
   private var isRunning = false
+  /// Ran and does so no more.
+  private var hasStopped = false
   private(set) var jobs: AsyncStream<Job>.Continuation?
+  /// When the server is asked whether it is still there, unless something comes from it before.
+  var silenceDeadline: Instant?
   private var sleeper: (deadline: Instant, task: Task<Void, Never>)?
-  private var onlineWaiters: [UUID: CheckedContinuation<Void, any Error>] = [:]
+  private(set) var onlineWaiters: [UUID: CheckedContinuation<Void, any Error>] = [:]
 
   // What belongs to the stream of the moment.
   var link: (any StanzaLink)?
@@ -40,13 +44,20 @@ public actor Client {
 
   var services: (list: [ExternalService], fetchedAt: Instant)?
 
+  /// By `sid`, until everything of a call has stopped.
   var calls: [String: ActiveCall] = [:]
+  /// Calls that came in, over ones too, while their handlers run.
+  var offered: [UUID: ActiveCall] = [:]
   var router: JingleRouter<String>
   var random = SystemRandomNumberGenerator()
 
   /// - Parameter configuration: checked when `run` connects.
   public init(configuration: Configuration) {
-    self.init(configuration: configuration, loop: GLibLoop()) { try await ServerLink.connect(configuration) }
+    // The same resource each time, so that the peers of running calls find this device again.
+    let resource = configuration.account.resourcepart ?? "carillon.\(UUID().uuidString.prefix(8).lowercased())"
+    self.init(configuration: configuration, loop: GLibLoop()) {
+      try await ServerLink.connect(configuration, resource: resource)
+    }
   }
 
   /// - Parameters:
@@ -63,7 +74,7 @@ public actor Client {
     self.connect = connect
     iqs = IQTracker(account: configuration.account)
     roster = Roster(account: configuration.account)
-    router = JingleRouter(own: configuration.account)
+    router = JingleRouter(own: configuration.account, maximumSessions: configuration.maximumCalls)
     responder = EntityResponder(
       info: DiscoInfo(
         identities: [.init(category: "client", type: "console", name: "Carillon")],
@@ -75,7 +86,7 @@ public actor Client {
       node: "urn:carillon")
   }
 
-  /// Connects, stays connected and serves until it is cancelled. Runs once.
+  /// Connects, stays connected and serves until it is cancelled. Never runs twice at a time.
   ///
   /// When the stream goes down it is made anew, after 1 s at first and 60 s at most; calls in progress go on meanwhile.
   ///
@@ -84,12 +95,14 @@ public actor Client {
   public func run(_ handlers: Handlers) async throws {
     precondition(!isRunning, "a client runs once at a time")
     isRunning = true
+    hasStopped = false
     self.handlers = handlers
     let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
     self.jobs = continuation
     defer {
       self.jobs = nil
       isRunning = false
+      hasStopped = true
       sleeper?.task.cancel()
       sleeper = nil
       failOnlineWaiters(CallError(.serverUnreachable, "The client has stopped."))
@@ -135,9 +148,14 @@ public actor Client {
   }
 
   func answer<Result: Sendable>(
-    _ sid: String, with offer: MediaOffer, _ body: @Sendable (Call) async throws -> Result
+    _ id: UUID, with offer: MediaOffer, _ body: @Sendable (Call) async throws -> Result
   ) async throws -> Result {
-    guard let call = calls[sid] else { throw CallError(.failed, "The caller has hung up.") }
+    guard let call = offered[id], call.phase == .ringing else {
+      throw offered[id]?.end?.error ?? CallError(.failed, "The call is over.")
+    }
+    guard offer.audio != nil || offer.receivesAudio else {
+      throw CallError(.configuration, "There is nothing to send and nowhere to put what is received.")
+    }
     accept(call, with: offer)
     return try await inScope(call, body)
   }
@@ -146,35 +164,39 @@ public actor Client {
   private func inScope<Result: Sendable>(
     _ call: ActiveCall, _ body: @Sendable (Call) async throws -> Result
   ) async throws -> Result {
-    let handle = Call(peer: call.peer, sid: call.sid, events: call.events, client: self)
+    let handle = Call(call, client: self)
     let result: Result
     do {
       result = try await body(handle)
     } catch {
-      hangUp(call.sid)
+      hangUp(call)
       _ = await end(of: call)
       throw error
     }
-    hangUp(call.sid)
+    hangUp(call)
     let end = await end(of: call)
     if let error = end.error { throw error }
     return result
   }
 
   private func end(of call: ActiveCall) async -> CallEnd {
-    if calls[call.sid] == nil, let end = call.end { return end }
+    if call.isOver, let end = call.end { return end }
     return await withCheckedContinuation { call.whenOver.append($0) }
   }
 
   // MARK: Work
 
-  /// Runs a job as a child of `run`; drops it when the client has stopped.
-  func spawn(_ job: @escaping Job) {
-    jobs?.yield(job)
+  /// Runs a job as a child of `run`.
+  ///
+  /// - Returns: false when the client stops or has stopped: the job is dropped.
+  @discardableResult
+  func spawn(_ job: @escaping Job) -> Bool {
+    if case .enqueued? = jobs?.yield(job) { true } else { false }
   }
 
   func waitUntilOnline() async throws {
     if link != nil { return }
+    if hasStopped { throw CallError(.serverUnreachable, "The client has stopped.") }
     let id = UUID()
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -201,13 +223,14 @@ public actor Client {
   }
 
   private func stopEverything() async {
-    for sid in calls.keys { hangUp(sid) }
+    for call in Array(calls.values) { hangUp(call) }
+    let link = link
+    link?.send(Presence(.unavailable).element)
+    // From here on nobody calls and nobody is called, and no answer is waited for.
+    ended()
+    unsent = []
     for call in Array(calls.values) { _ = await end(of: call) }
-    if let link {
-      link.send(Presence(.unavailable).element)
-      await link.close()
-    }
-    link = nil
+    await link?.close()
     jobs?.finish()
   }
 
@@ -215,7 +238,7 @@ public actor Client {
 
   /// Arms the one timer for whatever comes next.
   func rearm() {
-    let next = ([iqs.nextDeadline] + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
+    let next = ([iqs.nextDeadline, silenceDeadline] + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
     guard next != sleeper?.deadline else { return }
     sleeper?.task.cancel()
     sleeper = next.map { deadline in
@@ -232,6 +255,7 @@ public actor Client {
   private func timersFired() {
     sleeper = nil
     let now = SystemClock.now
+    if let silenceDeadline, silenceDeadline <= now { pingServer() }
     for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?(.timedOut) }
     for call in Array(calls.values) { timeout(call, at: now) }
     rearm()

@@ -3,7 +3,7 @@ public import Logging
 extension Client {
   /// Everything a client needs to know before it connects.
   public struct Configuration: Sendable {
-    /// The account, bare or with the resource to ask for.
+    /// The account, bare or with the resource to ask for; without one, the client makes up its own.
     public var account: JID
     /// The account's password; never logged.
     public var password: String
@@ -17,7 +17,11 @@ extension Client {
     public var ringingTimeout: Duration = .seconds(30)
     /// How long ICE and DTLS may take together.
     public var connectTimeout: Duration = .seconds(20)
+    /// How many calls there may be at once, ringing ones included; further proposals are not heard.
+    public var maximumCalls = 32
     public var logger: Logger
+    /// After how long a silence the server is asked whether it is still there, and how long it may take to answer.
+    package var keepalive = (silence: Duration.seconds(60), answer: Duration.seconds(20))
 
     public init(account: JID, password: String, logger: Logger = Logger(label: "carillon")) {
       self.account = account
@@ -44,7 +48,7 @@ extension Client {
     /// Decides who may call at all; nil lets everybody. The device of whoever may not never rings, and the caller is not
     /// told that this account is there.
     public var allowsCall: (@Sendable (JID) -> Bool)?
-    /// Somebody calls. Returning without an answer declines.
+    /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 
     public init() {}

@@ -6,15 +6,16 @@ struct ServerLink: StanzaLink {
   let address: JID
   private let connection: XMPPConnection
 
-  static func connect(_ configuration: Client.Configuration) async throws(CallError) -> ServerLink {
+  static func connect(_ configuration: Client.Configuration, resource: String) async throws(CallError) -> ServerLink {
     guard let localpart = configuration.account.localpart else {
       throw CallError(
-        .configuration, "The account \(configuration.account) has no name before the @: give one like alice@example.org.")
+        .configuration,
+        "The account \(configuration.account) has no name before the @: give one like alice@example.org.")
     }
     var settings = XMPPConnection.Configuration(
       domain: configuration.account.domainpart, localpart: localpart, password: configuration.password,
       logger: configuration.logger)
-    settings.resource = configuration.account.resourcepart
+    settings.resource = resource
     settings.certificateAuthorities = configuration.certificateAuthorities
     settings.server = configuration.server.map { server in
       let port = server.port ?? 5222

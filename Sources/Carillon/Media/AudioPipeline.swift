@@ -39,6 +39,8 @@ actor AudioPipeline {
   private var ticker: Ticker?
   private var sourceEnded = false
   private var captured: [Int16] = []
+  /// The source's, asked once.
+  private var channels = 1
   private var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketSize)
   private var send: (@Sendable (EncodedAudioFrame) -> Void)?
 
@@ -48,7 +50,8 @@ actor AudioPipeline {
   private var encodedSinkFailed = false
   private var finished = false
 
-  init(_ offer: MediaOffer, _ encoding: Encoding, on thread: CodecThread, warn: @escaping @Sendable (CallError) -> Void) {
+  init(_ offer: MediaOffer, _ encoding: Encoding, on thread: CodecThread, warn: @escaping @Sendable (CallError) -> Void)
+  {
     self.offer = offer
     self.encoding = encoding
     self.thread = thread
@@ -63,14 +66,18 @@ actor AudioPipeline {
   func start(send: @escaping @Sendable (EncodedAudioFrame) -> Void) throws {
     guard encoding.sends, let source = offer.audio, !finished, ticker == nil else { return }
     var configuration = OpusEncoder.Configuration()
-    configuration.channelCount = encoding.stereo ? source.channelCount : 1
+    channels = source.channelCount
+    guard (1...2).contains(channels) else {
+      throw CallError(.media, "a source has one channel or two, not \(channels)")
+    }
+    configuration.channelCount = encoding.stereo ? channels : 1
     configuration.bitsPerSecond = encoding.bitsPerSecond
     configuration.usesDTX = offer.usesDTX
     let encoder = try OpusEncoder(configuration)
     encoder.expectedPacketLoss = 0.05
     self.encoder = encoder
     self.send = send
-    captured = [Int16](repeating: 0, count: OpusEncoder.frameCount * source.channelCount)
+    captured = [Int16](repeating: 0, count: OpusEncoder.frameCount * channels)
     ticker = thread.schedule(at: SystemClock.now, every: .milliseconds(20)) { [weak self] tick in
       // The ticker runs on the thread that is this actor's executor.
       self?.assumeIsolated { $0.capture(tick) }
@@ -108,7 +115,6 @@ actor AudioPipeline {
 
   private func capture(_ tick: Tick) {
     guard let source = offer.audio, let encoder, let send, !finished else { return }
-    let channels = source.channelCount
     if !sourceEnded { read(source) } else { silence(from: 0) }
     var samples = captured
     if channels == 2, !encoding.stereo { samples = AudioPipeline.mixedDown(captured) }
@@ -136,7 +142,7 @@ actor AudioPipeline {
     }
     if frames < OpusEncoder.frameCount {
       sourceEnded = true
-      silence(from: frames * source.channelCount)
+      silence(from: frames * channels)
     }
   }
 

@@ -23,11 +23,11 @@ public protocol AudioSink: AnyObject, Sendable {
   var timeline: AudioTimeline { get }
 
   /// - Parameters:
-  ///   - samples: 48 kHz, interleaved Int16; valid only during the call.
+  ///   - samples: 48 kHz, interleaved Int16, from 2.5 to 120 ms of them, as the peer packs them; valid only during the call.
   ///   - channelCount: 1 or 2; may change from one call to the next.
   func write(_ samples: Span<Int16>, channelCount: Int) throws
 
-  /// The call is over: nothing more will be written.
+  /// The call is over: nothing more will be written. Not called for a call that never came to media.
   func finish()
 }
 
@@ -53,6 +53,6 @@ public protocol EncodedAudioSink: AnyObject, Sendable {
   ///   - position: the packet's place in the stream, in samples at 48 kHz from the first packet; gaps are losses or DTX.
   func write(opus packet: Span<UInt8>, at position: Int64) throws
 
-  /// The call is over: nothing more will be written.
+  /// The call is over: nothing more will be written. Not called for a call that never came to media.
   func finish()
 }

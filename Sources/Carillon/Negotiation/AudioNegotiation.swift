@@ -15,7 +15,8 @@ enum AudioNegotiation {
   /// The description to offer. Opus under 111, the number that every implementation uses.
   static func offer() -> RTPDescription {
     RTPDescription(
-      media: "audio", payloadTypes: capabilities.enumerated().map { $1.payloadType(id: UInt8(111 + $0)) }, rtcpMux: true)
+      media: "audio", payloadTypes: capabilities.enumerated().map { $1.payloadType(id: UInt8(111 + $0)) }, rtcpMux: true
+    )
   }
 
   /// Who sends, as this side would have it.

@@ -33,7 +33,7 @@ struct BenchCallCommand: AsyncParsableCommand {
   func run() async throws {
     try await Session.reporting(output) { console in
       let session = Session(console: console, logLevel: output.logLevel)
-      let clients = try LocalClients()
+      let clients = try LocalClients(maximumCalls: concurrent + 1)
       let benchmark = CallBenchmark(clients: clients)
       try await clients.run(in: session, caller: Client.Handlers(), callee: benchmark.answering) {
         var result = CallBenchmark.Result(concurrent: concurrent)

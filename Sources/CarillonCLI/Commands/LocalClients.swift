@@ -7,11 +7,17 @@ struct LocalClients: Sendable {
   let callee: Client
   let calleeAddress: JID
 
-  init() throws {
+  /// - Parameter maximumCalls: how many calls the two may have with each other at once.
+  init(maximumCalls: Int = 1) throws {
     let server = InMemoryServer()
     calleeAddress = try JID("bob@localhost/demo")
-    caller = server.makeClient(Client.Configuration(account: try JID("alice@localhost/demo"), password: ""))
-    callee = server.makeClient(Client.Configuration(account: calleeAddress, password: ""))
+    func client(_ account: JID) -> Client {
+      var configuration = Client.Configuration(account: account, password: "")
+      configuration.maximumCalls = maximumCalls
+      return server.makeClient(configuration)
+    }
+    caller = client(try JID("alice@localhost/demo"))
+    callee = client(calleeAddress)
   }
 
   /// Runs both clients beside `work`, which begins when the called one is there to be called.

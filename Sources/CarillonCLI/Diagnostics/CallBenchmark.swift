@@ -38,7 +38,7 @@ struct CallBenchmark: Sendable {
     }
   }
 
-  /// Holds so many calls at once.
+  /// Holds so many calls at once, each placed when the one before is heard: an account rings a few times at once only.
   ///
   /// - Returns: resident bytes for each call, both ends together.
   func memory(of count: Int, during span: Duration) async throws -> Int {
@@ -46,22 +46,18 @@ struct CallBenchmark: Sendable {
     let (sounding, sounds) = AsyncStream.makeStream(of: Void.self)
     return try await withThrowingTaskGroup(of: Void.self) { group in
       defer { group.cancelAll() }
+      var heard = sounding.makeAsyncIterator()
       for _ in 0..<count {
         group.addTask {
+          defer { sounds.finish() }
           try await withSoundingCall { _, _ in
             sounds.yield()
             try await Task.sleep(for: .seconds(3600))
           }
         }
+        if await heard.next() == nil { break }
       }
-      group.addTask {
-        var all = 0
-        for await _ in sounding {
-          all += 1
-          if all == count { break }
-        }
-        try await Task.sleep(for: span)
-      }
+      group.addTask { try await Task.sleep(for: span) }
       try await group.next()
       return max(0, ProcessUsage.residentBytes - before) / count
     }

@@ -55,10 +55,12 @@ final class DTLSTransport {
   /// - Parameters:
   ///   - fingerprints: what the peer signalled; the certificate must match every one whose hash function is known, and at
   ///     least one (RFC 8122 §5.1).
+  ///   - profiles: in order of preference; the server's order decides.
   ///   - send: carries one datagram to the peer.
   init(
     certificate: DTLSCertificate, role: DTLSRole, fingerprints: [CertificateFingerprint],
-    send: @escaping (UnsafeRawBufferPointer) -> Void, handle: @escaping (Event) -> Void
+    profiles: [SRTPProfile] = SRTPProfile.offered, send: @escaping (UnsafeRawBufferPointer) -> Void,
+    handle: @escaping (Event) -> Void
   ) throws(DTLSError) {
     guard let context = SSL_CTX_new(DTLS_method()) else { throw .setUp(openSSLErrors()) }
     defer { SSL_CTX_free(context) }
@@ -66,7 +68,7 @@ final class DTLSTransport {
       SSL_CTX_use_certificate(context, certificate.certificate) == 1,
       SSL_CTX_use_PrivateKey(context, certificate.key) == 1,
       SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES128") == 1,
-      SSL_CTX_set_tlsext_use_srtp(context, SRTPProfile.offered.map(\.openSSLName).joined(separator: ":")) == 0
+      SSL_CTX_set_tlsext_use_srtp(context, profiles.map(\.openSSLName).joined(separator: ":")) == 0
     else { throw .setUp(openSSLErrors()) }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
     SSL_CTX_set_cert_verify_callback(context, DTLSTransport.verify, nil)
@@ -101,17 +103,19 @@ final class DTLSTransport {
   }
 
   func receive(_ datagram: UnsafeRawBufferPointer) {
-    guard state != .over else { return }
+    // To OpenSSL, nothing read is the end of the stream.
+    guard state != .over, !datagram.isEmpty else { return }
     incoming = datagram
     defer { incoming = nil }
     advance()
   }
 
-  /// How long to wait before `timeout()`; nil when nothing is to be retransmitted.
+  /// How long to wait before `timeout()`, at most 2 s; nil when nothing is to be retransmitted.
   var timeoutDelay: Duration? {
     var left = timeval()
     guard state == .handshaking, carillon_dtls_get_timeout(ssl, &left) == 1 else { return nil }
-    return .seconds(Int64(left.tv_sec)) + .microseconds(Int64(left.tv_usec))
+    // OpenSSL counts by the wall clock, which may be set back meanwhile.
+    return min(.seconds(2), .seconds(Int64(left.tv_sec)) + .microseconds(Int64(left.tv_usec)))
   }
 
   /// Retransmits the last flight when its time has come.

@@ -29,6 +29,7 @@ final class ICEAgent {
   /// What RFC 8445 §14 allows at least; libnice's own 20 ms is most of the time that a call takes to connect.
   private static let pacingMilliseconds: guint = 5
 
+  private let loop: GLibLoop
   private let agent: OpaquePointer
   private let stream: guint
   private let handle: (Event) -> Void
@@ -56,6 +57,7 @@ final class ICEAgent {
       carillon_object_set_string(object, "stun-server", stun.address)
       carillon_object_set_uint(object, "stun-server-port", guint(stun.port))
     }
+    self.loop = loop
     self.agent = agent
     self.handle = handle
     stream = nice_agent_add_stream(agent, 1)
@@ -65,7 +67,7 @@ final class ICEAgent {
         agent, stream, 1, server.address, guint(server.port), username, password,
         overTCP ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP)
     }
-    connectSignals(on: loop)
+    connectSignals()
   }
 
   /// Every address of the machine but link-local ones without a scope; loopback only when there is nothing else.
@@ -88,15 +90,21 @@ final class ICEAgent {
     return []
   }
 
-  /// Ends everything; no event follows. Call on the loop's thread, not from inside an event's handler.
+  /// Ends everything; no event follows. Call on the loop's thread.
   ///
-  /// TURN allocations are given back: that takes an exchange with each server, after which libnice's agent goes too.
+  /// TURN allocations are given back: that takes an exchange with each server, after which libnice's agent goes too. The
+  /// loop lives until then.
   func close() {
     guard !closed else { return }
     closed = true
     carillon_signal_disconnect_context(UnsafeMutableRawPointer(agent), Unmanaged.passUnretained(self).toOpaque())
     nice_agent_attach_recv(agent, stream, 1, nil, nil, nil)
-    nice_agent_close_async(agent, { agent, _, _ in carillon_object_unref(agent.map { UnsafeMutableRawPointer($0) }) }, nil)
+    nice_agent_close_async(
+      agent,
+      { agent, _, loop in
+        if let agent { carillon_object_unref(agent) }
+        if let loop { Unmanaged<GLibLoop>.fromOpaque(loop).release() }
+      }, Unmanaged.passRetained(loop).toOpaque())
   }
 
   deinit {
@@ -163,7 +171,7 @@ final class ICEAgent {
     return nice_agent_send(agent, stream, 1, guint(datagram.count), start.assumingMemoryBound(to: gchar.self)) >= 0
   }
 
-  private func connectSignals(on loop: GLibLoop) {
+  private func connectSignals() {
     let context = Unmanaged.passUnretained(self).toOpaque()
     let object = UnsafeMutableRawPointer(agent)
     typealias Object = UnsafeMutableRawPointer

@@ -6,31 +6,34 @@ import Synchronization
 ///
 /// libnice calls back on this thread, so an actor that returns the loop as its `unownedExecutor` is already isolated
 /// there: a packet travels from the socket to the jitter buffer as plain function calls. An endpoint stays on
-/// one loop for life.
+/// one loop for life. The last reference to the loop ends its thread; it may be dropped anywhere, on the loop too.
 package final class GLibLoop: SerialExecutor, @unchecked Sendable {
-  // Proof of Sendable: `jobs` is guarded by its mutex; the GLib objects are created before the thread starts, are
-  // thread-safe in the calls made here (g_source_set_ready_time, g_main_loop_quit), and die after it has ended.
+  // Proof of Sendable: `jobs` is guarded by its mutex, `draining` is the loop's thread's alone once `init` has returned;
+  // GLib's contexts and sources are thread-safe.
   private let jobs = Mutex<[UnownedJob]>([])
   private var draining: [UnownedJob] = []
   let context: OpaquePointer
-  private let mainLoop: OpaquePointer
-  private let wakeup: LoopSource
+  private let wakeup = LoopSource()
+  private let end = End()
+
+  /// Tells the thread to stop; outlives the loop, as the thread may.
+  private final class End: Sendable {
+    let hasCome = Atomic(false)
+  }
 
   /// - Parameter name: the thread's name, at most 15 bytes.
   package init(name: String = "carillon-media") {
     context = g_main_context_new()
-    mainLoop = g_main_loop_new(context, 0)
-    wakeup = LoopSource()
     draining.reserveCapacity(16)
-    wakeup.attach(to: context) { [unowned self] in self.drain() }
+    // Weak: a wakeup may be under way while the last reference is dropped elsewhere.
+    wakeup.attach(to: context) { [weak self] in self?.drain() }
     // The thread has references of its own to what it runs on, not to this object, so that the last reference ends it.
-    nonisolated(unsafe) let (context, mainLoop) = (g_main_context_ref(context)!, g_main_loop_ref(mainLoop)!)
-    let thread = Thread {
+    nonisolated(unsafe) let context = g_main_context_ref(context)!
+    let thread = Thread { [end] in
       SRTPSession.prepare()
       g_main_context_push_thread_default(context)
-      g_main_loop_run(mainLoop)
+      while !end.hasCome.load(ordering: .acquiring) { g_main_context_iteration(context, 1) }
       g_main_context_pop_thread_default(context)
-      g_main_loop_unref(mainLoop)
       g_main_context_unref(context)
     }
     thread.name = name
@@ -40,8 +43,8 @@ package final class GLibLoop: SerialExecutor, @unchecked Sendable {
   deinit {
     // No actor is left (each keeps its executor), so no job can be queued.
     wakeup.destroy()
-    g_main_loop_quit(mainLoop)
-    g_main_loop_unref(mainLoop)
+    end.hasCome.store(true, ordering: .releasing)
+    g_main_context_wakeup(context)
     g_main_context_unref(context)
   }
 
@@ -71,10 +74,15 @@ package final class GLibLoop: SerialExecutor, @unchecked Sendable {
 
 /// A source of a GMainContext that calls back when its time has come: the loop's queue and every timer.
 final class LoopSource: @unchecked Sendable {
-  // Proof of Sendable: `attach`, `fire` and `destroy` are called on the loop's thread or before it starts; what other
-  // threads call is `fireNow`, and g_source_set_ready_time is thread-safe.
+  // Proof of Sendable: `attach` comes before every other call; what those call is thread-safe in GLib. The action belongs
+  // to the GSource, which keeps it while it runs, so this object may go at any time, on any thread.
   private let source: UnsafeMutablePointer<GSource>
-  private var action: (() -> Void)?
+  private var context: OpaquePointer?
+
+  private final class Action {
+    let run: () -> Void
+    init(_ run: @escaping () -> Void) { self.run = run }
+  }
 
   init() {
     source = g_source_new(LoopSource.functions, guint(MemoryLayout<GSource>.size))
@@ -83,17 +91,28 @@ final class LoopSource: @unchecked Sendable {
   deinit {
     destroy()
     g_source_unref(source)
+    // A source looks at its context until its very end.
+    if let context { g_main_context_unref(context) }
   }
 
   /// - Parameter action: called on the context's thread, until `destroy`.
   func attach(to context: OpaquePointer, action: @escaping () -> Void) {
-    self.action = action
-    g_source_set_callback(source, nil, Unmanaged.passUnretained(self).toOpaque(), nil)
+    precondition(self.context == nil, "a source is attached once")
+    self.context = g_main_context_ref(context)
+    g_source_set_callback(
+      source,
+      { action in
+        guard let action else { return 0 }
+        Unmanaged<Action>.fromOpaque(action).takeUnretainedValue().run()
+        return 1
+      }, Unmanaged.passRetained(Action(action)).toOpaque(), { action in
+        if let action { Unmanaged<Action>.fromOpaque(action).release() }
+      })
     g_source_attach(source, context)
   }
 
   func destroy() {
-    if g_source_is_destroyed(source) == 0 { g_source_destroy(source) }
+    g_source_destroy(source)
   }
 
   /// Callable from any thread.
@@ -112,12 +131,9 @@ final class LoopSource: @unchecked Sendable {
   nonisolated(unsafe) private static let functions: UnsafeMutablePointer<GSourceFuncs> = {
     let functions = UnsafeMutablePointer<GSourceFuncs>.allocate(capacity: 1)
     functions.initialize(to: GSourceFuncs())
-    functions.pointee.dispatch = { source, _, context in
+    functions.pointee.dispatch = { source, action, context in
       g_source_set_ready_time(source, -1)
-      guard let context else { return 1 }
-      let owner = Unmanaged<LoopSource>.fromOpaque(context).takeUnretainedValue()
-      withExtendedLifetime(owner) { owner.action?() }
-      return 1
+      return action?(context) ?? 0
     }
     return functions
   }()

@@ -5,18 +5,23 @@ struct SRTPError: Error {
   var status: srtp_err_status_t
 
   /// A packet whose authentication tag is wrong: forged, damaged, or under another key.
-  var isAuthenticationFailure: Bool { status == srtp_err_status_auth_fail }
+  ///
+  /// With GCM the cipher itself checks the tag, and libsrtp2 says only that it failed.
+  var isAuthenticationFailure: Bool { status == srtp_err_status_auth_fail || status == srtp_err_status_cipher_fail }
 }
 
 /// Both directions of SRTP and SRTCP of one transport. Lives on one media loop; not thread-safe.
 ///
 /// - Specification: RFC 3711, RFC 7714
 final class SRTPSession {
-  /// What protection adds to a packet at most: a buffer needs that much room behind it.
-  static let maximumTrailer = Int(SRTP_MAX_TRAILER_LEN) + 4
+  /// What protection adds to a packet at most.
+  static let maximumTrailer = Int(SRTP_MAX_TRAILER_LEN) + MemoryLayout<UInt32>.size
 
   private let outbound: srtp_t
   private let inbound: srtp_t
+  /// The peer's SSRCs, as they stand in memory, the last used one last. Bound: 32, the longest unused one forgotten, as
+  /// libsrtp2 keeps the state of every SSRC that ever authenticated.
+  private var sources: [UInt32] = []
 
   init(_ material: SRTPKeyingMaterial) throws(SRTPError) {
     _ = SRTPSession.library
@@ -34,36 +39,57 @@ final class SRTPSession {
     srtp_dealloc(inbound)
   }
 
-  /// Encrypts an RTP packet in place.
+  /// Encrypts an RTP packet in place; without an allocation where the array has room for `maximumTrailer` more bytes.
+  func protectRTP(_ packet: inout [UInt8]) throws(SRTPError) {
+    try protect(&packet, srtp_protect)
+  }
+
+  func protectRTCP(_ packet: inout [UInt8]) throws(SRTPError) {
+    try protect(&packet, srtp_protect_rtcp)
+  }
+
+  /// Decrypts an RTP packet in place.
   ///
-  /// - Parameters:
-  ///   - packet: at least `count + maximumTrailer` bytes, aligned to 4.
-  ///   - count: the packet's length.
-  /// - Returns: the protected packet's length.
-  func protectRTP(_ packet: UnsafeMutableRawPointer, count: Int) throws(SRTPError) -> Int {
-    try apply(srtp_protect, outbound, packet, count)
+  /// - Returns: the plain packet, the beginning of the protected one.
+  func unprotectRTP(_ packet: UnsafeMutableRawBufferPointer) throws(SRTPError) -> UnsafeRawBufferPointer {
+    try unprotect(packet, ssrcOffset: 8, srtp_unprotect)
   }
 
-  func protectRTCP(_ packet: UnsafeMutableRawPointer, count: Int) throws(SRTPError) -> Int {
-    try apply(srtp_protect_rtcp, outbound, packet, count)
+  func unprotectRTCP(_ packet: UnsafeMutableRawBufferPointer) throws(SRTPError) -> UnsafeRawBufferPointer {
+    try unprotect(packet, ssrcOffset: 4, srtp_unprotect_rtcp)
   }
 
-  func unprotectRTP(_ packet: UnsafeMutableRawPointer, count: Int) throws(SRTPError) -> Int {
-    try apply(srtp_unprotect, inbound, packet, count)
-  }
+  private typealias Operation =
+    (srtp_t?, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int32>?) -> srtp_err_status_t
 
-  func unprotectRTCP(_ packet: UnsafeMutableRawPointer, count: Int) throws(SRTPError) -> Int {
-    try apply(srtp_unprotect_rtcp, inbound, packet, count)
-  }
-
-  private func apply(
-    _ operation: (srtp_t?, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int32>?) -> srtp_err_status_t,
-    _ session: srtp_t, _ packet: UnsafeMutableRawPointer, _ count: Int
-  ) throws(SRTPError) -> Int {
-    var length = Int32(count)
-    let status = operation(session, packet, &length)
+  private func protect(_ packet: inout [UInt8], _ operation: Operation) throws(SRTPError) {
+    var length = Int32(packet.count)
+    packet.append(contentsOf: repeatElement(0, count: SRTPSession.maximumTrailer))
+    let status = packet.withUnsafeMutableBytes { operation(outbound, $0.baseAddress, &length) }
     guard status == srtp_err_status_ok else { throw SRTPError(status: status) }
-    return Int(length)
+    packet.removeLast(packet.count - Int(length))
+  }
+
+  private func unprotect(
+    _ packet: UnsafeMutableRawBufferPointer, ssrcOffset: Int, _ operation: Operation
+  ) throws(SRTPError) -> UnsafeRawBufferPointer {
+    guard var length = Int32(exactly: packet.count), packet.count >= ssrcOffset + 4 else {
+      throw SRTPError(status: srtp_err_status_bad_param)
+    }
+    let status = operation(inbound, packet.baseAddress, &length)
+    guard status == srtp_err_status_ok else { throw SRTPError(status: status) }
+    note(packet.loadUnaligned(fromByteOffset: ssrcOffset, as: UInt32.self))
+    return UnsafeRawBufferPointer(rebasing: packet[..<Int(length)])
+  }
+
+  private func note(_ source: UInt32) {
+    guard source != sources.last else { return }
+    if let index = sources.firstIndex(of: source) {
+      sources.remove(at: index)
+    } else if sources.count == 32 {
+      srtp_remove_stream(inbound, sources.removeFirst())
+    }
+    sources.append(source)
   }
 
   private static func make(

@@ -1,0 +1,126 @@
+import Carillon
+import Foundation
+import Synchronization
+
+/// A sine, for ever.
+final class Tone: AudioSource {
+  let channelCount: Int
+  private let frequency: Double
+  private let position = Mutex(0)
+
+  init(_ frequency: Double, channelCount: Int = 1) {
+    self.frequency = frequency
+    self.channelCount = channelCount
+  }
+
+  func read(into samples: inout MutableSpan<Int16>) -> Int {
+    position.withLock { position in
+      let frames = samples.count / channelCount
+      for frame in 0..<frames {
+        let value = Int16(10_000 * sin(2 * .pi * frequency * Double(position + frame) / 48_000))
+        for channel in 0..<channelCount { samples[frame * channelCount + channel] = value }
+      }
+      position += frames
+      return frames
+    }
+  }
+}
+
+/// Keeps what it hears, all channels of it.
+final class Ear: AudioSink {
+  private struct State {
+    var samples: [Int16] = []
+    var channelCount = 1
+    var isFinished = false
+  }
+
+  private let state = Mutex(State())
+
+  func write(_ samples: Span<Int16>, channelCount: Int) {
+    state.withLock { state in
+      state.channelCount = channelCount
+      for index in samples.indices { state.samples.append(samples[index]) }
+    }
+  }
+
+  func finish() { state.withLock { $0.isFinished = true } }
+
+  var count: Int { state.withLock { $0.samples.count } }
+  var isFinished: Bool { state.withLock { $0.isFinished } }
+
+  /// Which of these frequencies the last half second holds most of.
+  func strongest(of frequencies: [Double]) -> Double? {
+    let (samples, channels) = state.withLock { ($0.samples, $0.channelCount) }
+    let mono = stride(from: 0, to: samples.count, by: channels).map { Double(samples[$0]) }.suffix(24_000)
+    guard !mono.isEmpty, mono.contains(where: { abs($0) > 1000 }) else { return nil }
+    return frequencies.max { power(of: $0, in: mono) < power(of: $1, in: mono) }
+  }
+
+  /// Goertzel's algorithm.
+  private func power(of frequency: Double, in samples: ArraySlice<Double>) -> Double {
+    let coefficient = 2 * cos(2 * .pi * frequency / 48_000)
+    var (previous, beforePrevious) = (0.0, 0.0)
+    for sample in samples { (previous, beforePrevious) = (sample + coefficient * previous - beforePrevious, previous) }
+    return previous * previous + beforePrevious * beforePrevious - coefficient * previous * beforePrevious
+  }
+}
+
+/// Keeps packets as they come.
+final class PacketShelf: EncodedAudioSink {
+  private let state = Mutex<(packets: [(position: Int64, size: Int)], isFinished: Bool)>(([], false))
+
+  func write(opus packet: Span<UInt8>, at position: Int64) {
+    let size = packet.count
+    state.withLock { $0.packets.append((position, size)) }
+  }
+
+  func finish() { state.withLock { $0.isFinished = true } }
+
+  var packets: [(position: Int64, size: Int)] { state.withLock { $0.packets } }
+  var isFinished: Bool { state.withLock { $0.isFinished } }
+}
+
+struct Broken: Error {}
+
+/// A source that does what it should not.
+final class HostileSource: AudioSource {
+  enum Manner: CaseIterable { case throwing, writesTooMany, negative, changesChannels, threeChannels, noChannels }
+
+  private let manner: Manner
+  private let asked = Mutex(0)
+
+  init(_ manner: Manner) { self.manner = manner }
+
+  var channelCount: Int {
+    switch manner {
+    case .threeChannels: 3
+    case .noChannels: 0
+    case .changesChannels: asked.withLock { $0 } > 3 ? 2 : 1
+    case .throwing, .writesTooMany, .negative: 1
+    }
+  }
+
+  func read(into samples: inout MutableSpan<Int16>) throws -> Int {
+    let count = asked.withLock { asked in
+      asked += 1
+      return asked
+    }
+    return switch manner {
+    case .throwing: throw Broken()
+    case .writesTooMany: .max
+    case .negative: -5
+    case .changesChannels: count > 6 ? 300 : 960
+    case .threeChannels, .noChannels: 960
+    }
+  }
+}
+
+final class HostileSink: AudioSink, EncodedAudioSink {
+  private let finishes = Mutex(0)
+
+  func write(_ samples: Span<Int16>, channelCount: Int) throws { throw Broken() }
+  func write(opus packet: Span<UInt8>, at position: Int64) throws { throw Broken() }
+  func finish() { finishes.withLock { $0 += 1 } }
+
+  var finishCount: Int { finishes.withLock { $0 } }
+}

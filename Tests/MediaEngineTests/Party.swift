@@ -1,0 +1,162 @@
+import Foundation
+import MediaTime
+import RTPCore
+import Synchronization
+import Testing
+
+@testable import MediaEngine
+
+/// One side of a call over loopback: an endpoint, what it was told and what it has to play.
+final class Party: Sendable {
+  private struct Log {
+    var events: [MediaEvent] = []
+    var units: [PlayoutUnit] = []
+    var nextPosition: Int64 = 0
+  }
+
+  let endpoint: MediaEndpoint
+  private let log = Box()
+
+  init(
+    on loop: GLibLoop = GLibLoop(), controlling: Bool, servers: [ICEServer] = [],
+    localAddresses: [String] = ["127.0.0.1"]
+  ) {
+    endpoint = MediaEndpoint(
+      on: loop, .init(controlling: controlling, servers: servers, localAddresses: localAddresses))
+  }
+
+  var events: [MediaEvent] { log.value.withLock { $0.events } }
+  var units: [PlayoutUnit] { log.value.withLock { $0.units } }
+  /// The numbers of the frames that came, in the order of playout.
+  var frames: [UInt32] {
+    units.compactMap { unit in
+      switch unit {
+      case .frame(let frame), .skipped(let frame): frame.payload.dropFirst().reduce(0) { $0 << 8 | UInt32($1) }
+      case .concealment: nil
+      }
+    }
+  }
+
+  /// The first event from now on of which `match` makes something; nil when the events have ended.
+  func first<T: Sendable>(_ match: (MediaEvent) -> T?) async -> T? {
+    for await event in endpoint.events {
+      log.value.withLock { $0.events.append(event) }
+      if let found = match(event) { return found }
+    }
+    return nil
+  }
+
+  func connected() async -> MediaConnection? {
+    await first { if case .connected(let connection) = $0 { connection } else { nil } }
+  }
+
+  func failure() async -> MediaFailure? {
+    await first { if case .failed(let failure) = $0 { failure } else { nil } }
+  }
+
+  /// Reads events until the endpoint is closed.
+  func drainEvents() async {
+    await first { _ in nil as Never? }
+  }
+
+  func startMedia(ssrc: UInt32) async {
+    let configuration = RTPSession.Configuration(
+      localSSRC: ssrc, cname: "party-\(ssrc)",
+      audio: .init(
+        payloadType: 111, acceptedPayloadTypes: [111: .opus],
+        initialSequenceNumber: SequenceNumber(rawValue: 65_530), initialTimestamp: RTPTimestamp(rawValue: 1)),
+      wallClock: .init(instant: SystemClock.now, time: NTPTime(sinceUnixEpoch: .seconds(1_700_000_000))),
+      seed: UInt64(ssrc))
+    let session = RTPSession(configuration: configuration, at: SystemClock.now)
+    await endpoint.startMedia(session) { [log] unit in log.value.withLock { $0.units.append(unit) } }
+  }
+
+  /// Sends the next numbered frame of 20 ms.
+  func sendFrame() {
+    let position = log.value.withLock { log in
+      defer { log.nextPosition += 960 }
+      return log.nextPosition
+    }
+    // SILK, 20 ms, mono; then the frame's number.
+    let number = UInt32(position / 960)
+    let payload = [0x08] + (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+    endpoint.send(EncodedAudioFrame(payload: payload, position: position, duration: 960))
+  }
+
+  /// Talks to `other` until it has heard so many more frames.
+  func talk(to other: Party, frames count: Int) async throws {
+    let wanted = other.frames.count + count
+    while other.frames.count < wanted {
+      sendFrame()
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  private final class Box: Sendable {
+    let value = Mutex(Log())
+  }
+}
+
+/// Two parties and what signalling would carry between them.
+struct Pair {
+  /// What signalling tells wrongly.
+  enum Lie {
+    case password, fingerprint
+  }
+
+  let a: Party
+  let b: Party
+  let descriptions: [MediaEndpoint.LocalDescription]
+
+  /// Starts both and tells each about the other; ICE and DTLS are then under way.
+  ///
+  /// - Parameters:
+  ///   - relay: what stands between them; nil for none.
+  ///   - lie: what `a` is told about `b` that is not so.
+  init(on loops: (GLibLoop, GLibLoop)? = nil, relay: UDPRelay? = nil, lie: Lie? = nil) async throws {
+    let loop = GLibLoop()
+    a = Party(on: loops?.0 ?? loop, controlling: true)
+    b = Party(on: loops?.1 ?? loop, controlling: false)
+    var ofA = try await a.endpoint.start()
+    var ofB = try await b.endpoint.start()
+    descriptions = [ofA, ofB]
+    if let relay {
+      try relay.run(between: #require(ofA.candidates.first?.port), #require(ofB.candidates.first?.port))
+      ofA.candidates = [ofA.candidates[0].at(port: relay.port(towards: .b))]
+      ofB.candidates = [ofB.candidates[0].at(port: relay.port(towards: .a))]
+    }
+    switch lie {
+    case .password: ofB.credentials.password = String(ofB.credentials.password.reversed())
+    case .fingerprint: ofB.fingerprint = ofA.fingerprint
+    case nil: break
+    }
+    await a.startMedia(ssrc: 1)
+    await b.startMedia(ssrc: 2)
+    await a.endpoint.setDTLS(role: .client, fingerprints: [ofB.fingerprint])
+    await b.endpoint.setDTLS(role: .server, fingerprints: [ofA.fingerprint])
+    for (party, peer) in [(a, ofB), (b, ofA)] {
+      await party.endpoint.setRemote(peer.credentials)
+      await party.endpoint.addRemote(peer.candidates)
+      await party.endpoint.remoteGatheringDone()
+    }
+  }
+
+  func connected() async throws -> [MediaConnection] {
+    async let first = a.connected()
+    async let second = b.connected()
+    return try [#require(await first), #require(await second)]
+  }
+
+  func close() async {
+    await a.endpoint.close()
+    await b.endpoint.close()
+  }
+}
+
+extension ICECandidate {
+  func at(port: UInt16) -> ICECandidate {
+    var candidate = self
+    candidate.port = port
+    return candidate
+  }
+}
