@@ -45,7 +45,11 @@ struct CallFollower: Sendable {
     if case .proposed = event, direction == .incoming { return }  // told when it came in
     if case .warning(let warning) = event { console.warning(code: warning.code.description, warning.message) }
     if case .statistics(let statistics) = event { console.live { statistics.liveLine(width: $0) } }
-    if let line = event.line { console.progress(line) }
+    if case .proceeding = event, direction == .incoming {
+      console.progress("answering")
+    } else if let line = event.line {
+      console.progress(line)
+    }
     guard let object = event.object else { return }
     var details = object.fields
     if case .ended = event { details["recording"] = recording.map { .string($0) } }
