@@ -67,7 +67,7 @@ let package = Package(
     room("XMPPNetworking", ["XMPPCore", "MediaTime", "CCares", logging] + nio),
     room(
       "MediaEngine",
-      ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSRTP", logging]),
+      ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSRTP"]),
     room("MediaCodecs", ["MediaTime", "COpus", "COpusShims"]),
     room("MediaFiles", ["MediaTime", "CFFmpeg", "CFFmpegShims"]),
 

@@ -33,9 +33,10 @@ package actor MediaEndpoint {
     package var candidates: [ICECandidate]
   }
 
-  /// What is on its way from the codec thread. Bound: 5 frames, the oldest dropped.
+  /// What is on its way from the codec thread. Bound: 25 frames (as many as a late codec thread makes at once), the oldest
+  /// dropped.
   private struct Outbox: ~Copyable {
-    static let bound = 5
+    static let bound = 25
     let frames = Mutex<[EncodedAudioFrame]>([])
   }
 

@@ -73,7 +73,9 @@ extension IntegrationTests {
           ["call", bob, "--audio", "tone:440", "--for", "3s", "--relay-only"] + signingIn(alice))
         #expect(caller.exitCode == 0, "\(caller.message)")
         #expect(try caller.event("call.connected").string("localCandidateType") == "relay")
-        #expect(try await answerer.outcome().event("call.connected").string("remoteCandidateType") == "relay")
+        // Learnt from a check that came through the relay before the candidate itself, it counts as peer reflexive.
+        let remote = try await answerer.outcome().event("call.connected").string("remoteCandidateType")
+        #expect(remote == "relay" || remote == "prflx")
       }
       try await expectSameSound("tone:440", recording)
     }
