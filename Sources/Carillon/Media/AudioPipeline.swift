@@ -74,7 +74,6 @@ actor AudioPipeline {
     configuration.bitsPerSecond = encoding.bitsPerSecond
     configuration.usesDTX = offer.usesDTX
     let encoder = try OpusEncoder(configuration)
-    encoder.expectedPacketLoss = 0.05
     self.encoder = encoder
     self.send = send
     captured = [Int16](repeating: 0, count: OpusEncoder.frameCount * channels)
@@ -84,9 +83,13 @@ actor AudioPipeline {
     }
   }
 
-  /// The share of packets that the peer reports as lost, 0 to 1: decides how much redundancy is sent.
+  /// The share of packets that the peer reports as lost, 0 to 1, once a second: decides how much redundancy is sent.
+  ///
+  /// Rises at once and falls by a tenth a second, for losses come in bursts; a path without loss pays for none.
   func setExpectedLoss(_ loss: Double) {
-    encoder?.expectedPacketLoss = min(max(loss, 0.05), 0.3)
+    guard let encoder else { return }
+    let expected = max(loss, encoder.expectedPacketLoss * 0.9)
+    encoder.expectedPacketLoss = expected < 0.01 ? 0 : min(expected, 0.3)
   }
 
   /// Hands over what is to be heard next. Callable from any thread; never waits.
