@@ -14,14 +14,17 @@ package struct RTPPayloadType: Hashable, Sendable {
   /// Milliseconds of media in a packet.
   package var ptime: UInt32?
   package var maxptime: UInt32?
-  /// SDP's fmtp. Some formats (`red`) have a value without a name.
+  /// SDP's fmtp.
   package var parameters: [Parameter]
-  /// Children of other specifications, such as XEP-0293's `rtcp-fb`, untouched.
+  /// What may be asked for and given for this encoding, beside what the description allows for all.
+  package var feedback: RTPFeedback
+  /// Children of other specifications, untouched.
   package var extensions: [XMLElement]
 
   package init(
     id: UInt8, name: String?, clockrate: UInt32? = nil, channels: UInt8? = nil, ptime: UInt32? = nil,
-    maxptime: UInt32? = nil, parameters: [Parameter] = [], extensions: [XMLElement] = []
+    maxptime: UInt32? = nil, parameters: [Parameter] = [], feedback: RTPFeedback = RTPFeedback(),
+    extensions: [XMLElement] = []
   ) {
     precondition(id < 128, "a payload type has seven bits")
     self.id = id
@@ -31,18 +34,11 @@ package struct RTPPayloadType: Hashable, Sendable {
     self.ptime = ptime
     self.maxptime = maxptime
     self.parameters = parameters
+    self.feedback = feedback
     self.extensions = extensions
   }
 
-  package struct Parameter: Hashable, Sendable {
-    package var name: String
-    package var value: String
-
-    package init(_ name: String, _ value: String) {
-      self.name = name
-      self.value = value
-    }
-  }
+  package typealias Parameter = RTPParameter
 
   /// The value of the first parameter of that name. Names are case-sensitive.
   package func parameter(_ name: String) -> String? {
@@ -61,13 +57,11 @@ extension RTPPayloadType {
     if element[attribute: "channels"] != nil, element.number("channels", as: UInt8.self) == nil { return nil }
     self.init(
       id: id, name: element[attribute: "name"], clockrate: element.number("clockrate"),
-      channels: element.number("channels"), ptime: element.number("ptime"), maxptime: element.number("maxptime"))
-    for child in element.children {
-      if child.is("parameter", RTPDescription.namespace) {
-        parameters.append(Parameter(child[attribute: "name"] ?? "", child[attribute: "value"] ?? ""))
-      } else {
-        extensions.append(child)
-      }
+      channels: element.number("channels"), ptime: element.number("ptime"), maxptime: element.number("maxptime"),
+      parameters: element.parameters())
+    for child in element.children
+    where !child.is("parameter", RTPDescription.namespace) && !feedback.take(child) {
+      extensions.append(child)
     }
   }
 
@@ -79,12 +73,8 @@ extension RTPPayloadType {
     element[attribute: "channels"] = channels.map(String.init)
     element[attribute: "ptime"] = ptime.map(String.init)
     element[attribute: "maxptime"] = maxptime.map(String.init)
-    for parameter in parameters {
-      element.append(
-        XMLElement(
-          "parameter", namespace: RTPDescription.namespace,
-          attributes: ["name": parameter.name, "value": parameter.value]))
-    }
+    for parameter in parameters { element.append(parameter.element(in: RTPDescription.namespace, emptyValue: true)) }
+    for child in feedback.elements { element.append(child) }
     for child in extensions { element.append(child) }
     return element
   }
