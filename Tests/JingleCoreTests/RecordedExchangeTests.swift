@@ -9,13 +9,14 @@ import XMPPCore
 
   @Test(arguments: [
     dinosOffer, chromiumsAnswer, dinosCandidate, chromiumsCandidates, chromiumsEnd, chromiumsVideoOffer, dinosMute,
-    dinosVideo,
+    dinosVideo, dinosVideoOffer, dinosVideoAnswer,
   ])
   func `What real peers sent is read without loss`(text: String) throws {
     let read = try jingle(text)
     #expect(try Jingle(read.element) == read)
     for content in read.contents {
       #expect(content.description?.rtp?.droppedPayloadTypes ?? 0 == 0)
+      #expect(content.description?.rtp?.droppedDetails ?? 0 == 0)
       #expect(content.transport?.iceUDP?.droppedCandidates ?? 0 == 0)
     }
   }
