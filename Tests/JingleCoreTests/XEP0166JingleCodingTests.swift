@@ -135,7 +135,7 @@ import XMPPCore
       </jingle>
       """
     let read = try jingle(text)
-    #expect(read.payloads.map(\.name) == ["group"])
+    #expect(read.groups == [ContentGroup(.bundle, ["a"])])
     #expect(read.contents[0].description?.namespace == "urn:xmpp:jingle:apps:stub:0")
     #expect(read.contents[0].description?.rtp == nil)
     #expect(read.contents[0].transport?.iceUDP == nil)

@@ -22,12 +22,14 @@ package struct Jingle: Hashable, Sendable {
   package var responder: JID?
   package var contents: [Content]
   package var reason: Reason?
-  /// Everything else inside: informational messages, groups, extensions.
+  /// Contents that belong together.
+  package var groups: [ContentGroup]
+  /// Everything else inside: informational messages, extensions.
   package var payloads: [XMLElement]
 
   package init(
     _ action: Action, sid: String, initiator: JID? = nil, responder: JID? = nil, contents: [Content] = [],
-    reason: Reason? = nil, payloads: [XMLElement] = []
+    reason: Reason? = nil, groups: [ContentGroup] = [], payloads: [XMLElement] = []
   ) {
     self.action = action
     self.sid = sid
@@ -35,6 +37,7 @@ package struct Jingle: Hashable, Sendable {
     self.responder = responder
     self.contents = contents
     self.reason = reason
+    self.groups = groups
     self.payloads = payloads
   }
 }
@@ -107,6 +110,12 @@ extension Jingle {
       } else if child.is("reason", Jingle.namespace) {
         guard reason == nil else { throw .badRequest("there are two reasons") }
         reason = Reason(child)
+      } else if child.is("group", ContentGroup.namespace) {
+        // A group that is malformed, repeated or one too many leaves its contents as they are: apart.
+        guard groups.count < ContentGroup.maximumCount, let group = ContentGroup(child), !groups.contains(group) else {
+          continue
+        }
+        groups.append(group)
       } else {
         payloads.append(child)
       }
@@ -119,6 +128,7 @@ extension Jingle {
     element[attribute: "sid"] = sid
     element[attribute: "initiator"] = initiator?.description
     element[attribute: "responder"] = responder?.description
+    for group in groups { element.append(group.element) }
     for payload in payloads { element.append(payload) }
     for content in contents { element.append(content.element(in: action)) }
     if let reason { element.append(reason.element) }

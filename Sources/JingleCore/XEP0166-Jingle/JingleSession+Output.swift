@@ -20,7 +20,8 @@ extension JingleSession {
     case initiated(Jingle)
     /// The peer's client has the offer (initiator only).
     case acknowledged
-    /// The peer accepts. The contents are among those offered, by name, and each has a description and a transport.
+    /// The peer accepts. The contents are among those offered, by name, and each has a description and a transport. The
+    /// groups are parts of those offered, and have accepted contents only.
     case accepted(Jingle)
     /// Candidates, or an early fingerprint, of the peer's current ICE generation.
     case receivedTransport(ICETransport, content: String)

@@ -30,6 +30,7 @@ package struct JingleSession: Sendable {
 
   private let understoodInfo: Set<String>
   private var contents: [String: ContentState] = [:]
+  private var offeredGroups: [ContentGroup] = []
   /// The names of contents that the peer wanted to add and did not get. What it sends for them in ignorance is let go.
   private var refusedContents: Set<String> = []
   /// Whether the peer is known to have the offer. Candidates wait for that, so that they go out together and reach
@@ -83,6 +84,7 @@ package struct JingleSession: Sendable {
   ) throws(StanzaError) {
     precondition(offer.action == .sessionInitiate, "a session begins with session-initiate")
     try Self.checkComplete(offer.contents)
+    try offer.checkGroups()
     guard offer.contents.contains(where: { $0.disposition == "session" }) else {
       throw .badRequest("no content has the disposition session")
     }
@@ -112,8 +114,10 @@ package struct JingleSession: Sendable {
 extension JingleSession {
   /// Sends the offer.
   ///
-  /// - Parameter payloads: what stands beside the contents, such as an XEP-0338 group.
-  package mutating func initiate(_ offer: [Jingle.Content], payloads: [XMLElement] = []) {
+  /// - Parameter payloads: what stands beside the contents and groups.
+  package mutating func initiate(
+    _ offer: [Jingle.Content], groups: [ContentGroup] = [], payloads: [XMLElement] = []
+  ) {
     precondition(role == .initiator, "the initiator initiates")
     if phase == .ended { return }  // Given up before it began.
     precondition(phase == .fresh, "a session is initiated once")
@@ -121,16 +125,19 @@ extension JingleSession {
       contents[content.name] = ContentState(creator: content.creator, senders: content.senders)
     }
     phase = .pending
-    request(Jingle(.sessionInitiate, sid: sid, initiator: own, contents: offer, payloads: payloads))
+    offeredGroups = groups
+    request(Jingle(.sessionInitiate, sid: sid, initiator: own, contents: offer, groups: groups, payloads: payloads))
   }
 
   /// Accepts the offer. Does nothing when the session has ended meanwhile.
-  package mutating func accept(_ answer: [Jingle.Content], payloads: [XMLElement] = []) {
+  package mutating func accept(
+    _ answer: [Jingle.Content], groups: [ContentGroup] = [], payloads: [XMLElement] = []
+  ) {
     precondition(role == .responder, "the responder accepts")
     if phase == .ended { return }
     precondition(phase == .pending, "a session is accepted once")
     phase = .active
-    request(Jingle(.sessionAccept, sid: sid, responder: own, contents: answer, payloads: payloads))
+    request(Jingle(.sessionAccept, sid: sid, responder: own, contents: answer, groups: groups, payloads: payloads))
   }
 
   /// Sends candidates, or the credentials of an ICE restart, for one content; both credentials must be in it.
@@ -301,13 +308,15 @@ extension JingleSession {
     guard role == .initiator, phase == .pending else { throw .outOfOrder }
     try Self.checkComplete(jingle.contents)
     try checkKnown(jingle.contents)
+    var answer = jingle
+    answer.groups = try jingle.groups(answering: offeredGroups)
     acknowledged()
     phase = .active
     for content in jingle.contents {
       contents[content.name]?.senders = content.senders
       if let transport = content.transport?.iceUDP { _ = track(transport, for: content.name) }
     }
-    outputs.append(.event(.accepted(jingle)))
+    outputs.append(.event(.accepted(answer)))
   }
 
   private mutating func processTransportInfo(_ updates: [Jingle.Content]) throws(StanzaError) {

@@ -13,26 +13,43 @@ package struct RTPDescription: Hashable, Sendable {
   package var ssrc: UInt32?
   /// In the describing side's order of preference.
   package var payloadTypes: [RTPPayloadType]
+  /// What may be asked for and given for all payload types; see `feedback(for:)`.
+  package var feedback: RTPFeedback
+  package var headerExtensions: [RTPHeaderExtension]
+  /// Packets with one-byte and with two-byte header extensions may come in one stream.
+  package var allowsMixedHeaderExtensions: Bool
   package var bandwidth: Bandwidth?
   /// SDES keys, which Dino offers beside DTLS. Carillon never uses them.
   package var encryption: Encryption?
   /// RTP and RTCP may share a port (RFC 5761).
   package var rtcpMux: Bool
-  /// Children of other specifications (XEP-0293, 0294, 0339, …), untouched.
+  /// The streams that the describing side sends, if it names them.
+  package var sources: [RTPSource]
+  package var sourceGroups: [RTPSourceGroup]
+  /// Children of other specifications, untouched.
   package var extensions: [XMLElement]
   /// Payload types that were left out when the description was read, being malformed, repeated or too many.
   package private(set) var droppedPayloadTypes = 0
+  /// Likewise header extensions, sources and their groups.
+  package private(set) var droppedDetails = 0
 
   package init(
-    media: String, ssrc: UInt32? = nil, payloadTypes: [RTPPayloadType] = [], bandwidth: Bandwidth? = nil,
-    encryption: Encryption? = nil, rtcpMux: Bool = false, extensions: [XMLElement] = []
+    media: String, ssrc: UInt32? = nil, payloadTypes: [RTPPayloadType] = [], feedback: RTPFeedback = RTPFeedback(),
+    headerExtensions: [RTPHeaderExtension] = [], allowsMixedHeaderExtensions: Bool = false, bandwidth: Bandwidth? = nil,
+    encryption: Encryption? = nil, rtcpMux: Bool = false, sources: [RTPSource] = [],
+    sourceGroups: [RTPSourceGroup] = [], extensions: [XMLElement] = []
   ) {
     self.media = media
     self.ssrc = ssrc
     self.payloadTypes = payloadTypes
+    self.feedback = feedback
+    self.headerExtensions = headerExtensions
+    self.allowsMixedHeaderExtensions = allowsMixedHeaderExtensions
     self.bandwidth = bandwidth
     self.encryption = encryption
     self.rtcpMux = rtcpMux
+    self.sources = sources
+    self.sourceGroups = sourceGroups
     self.extensions = extensions
   }
 
@@ -44,6 +61,18 @@ package struct RTPDescription: Hashable, Sendable {
     package init(type: String, value: String) {
       self.type = type
       self.value = value
+    }
+
+    /// nil when the type says something else or the value is no number.
+    ///
+    /// - Specification: XEP-0167 §4, RFC 3890 §6.2
+    package var bitsPerSecond: Int? {
+      guard value.utf8.count <= 12, let number = Int(value), number >= 0 else { return nil }
+      return switch type {
+      case "TIAS": number
+      case "AS": number * 1000
+      default: nil
+      }
     }
   }
 
@@ -58,95 +87,68 @@ package struct RTPDescription: Hashable, Sendable {
   }
 }
 
-/// An encoding and the number that marks its packets.
-///
-/// - Specification: XEP-0167 §4, RFC 3551 §6
-package struct RTPPayloadType: Hashable, Sendable {
-  /// 0 to 127.
-  package var id: UInt8
-  /// Compared without regard to case (RFC 4855 §3).
-  package var name: String?
-  package var clockrate: UInt32?
-  /// Absent means one, though Opus peers mean two: RFC 7587 has no other.
-  package var channels: UInt8?
-  /// Milliseconds of media in a packet.
-  package var ptime: UInt32?
-  package var maxptime: UInt32?
-  /// SDP's fmtp. Some formats (`red`) have a value without a name.
-  package var parameters: [Parameter]
-  /// Children of other specifications, such as XEP-0293's `rtcp-fb`, untouched.
-  package var extensions: [XMLElement]
-
-  package init(
-    id: UInt8, name: String?, clockrate: UInt32? = nil, channels: UInt8? = nil, ptime: UInt32? = nil,
-    maxptime: UInt32? = nil, parameters: [Parameter] = [], extensions: [XMLElement] = []
-  ) {
-    precondition(id < 128, "a payload type has seven bits")
-    self.id = id
-    self.name = name
-    self.clockrate = clockrate
-    self.channels = channels
-    self.ptime = ptime
-    self.maxptime = maxptime
-    self.parameters = parameters
-    self.extensions = extensions
-  }
-
-  package struct Parameter: Hashable, Sendable {
-    package var name: String
-    package var value: String
-
-    package init(_ name: String, _ value: String) {
-      self.name = name
-      self.value = value
-    }
-  }
-
-  /// The value of the first parameter of that name. Names are case-sensitive.
-  package func parameter(_ name: String) -> String? {
-    parameters.first { $0.name == name }?.value
-  }
-}
-
 extension RTPDescription {
   /// - Throws: `bad-request` when the kind of media is not told.
   package init(_ element: XMLElement) throws(StanzaError) {
     guard let media = element.token("media", upTo: 64) else { throw .badRequest("description without media") }
     self.init(media: media, ssrc: element.number("ssrc"))
-    var ids: Set<UInt8> = []
     for child in element.children {
-      guard child.namespace == Self.namespace else {
-        extensions.append(child)
-        continue
-      }
-      switch child.name {
-      case "payload-type":
+      switch (child.namespace, child.name) {
+      case (Self.namespace, "payload-type"):
         if payloadTypes.count < Self.maximumPayloadTypes, let payloadType = RTPPayloadType(child),
-          ids.insert(payloadType.id).inserted
+          !payloadTypes.contains(where: { $0.id == payloadType.id })
         {
           payloadTypes.append(payloadType)
         } else {
           droppedPayloadTypes += 1
         }
-      case "bandwidth":
+      case (Self.namespace, "bandwidth"):
         if let type = child[attribute: "type"] { bandwidth = Bandwidth(type: type, value: child.text) }
-      case "encryption":
+      case (Self.namespace, "encryption"):
         encryption = Encryption(
           isRequired: ["1", "true"].contains(child[attribute: "required"]),
           cryptos: child.all("crypto", Self.namespace))
-      case "rtcp-mux":
+      case (Self.namespace, "rtcp-mux"):
         rtcpMux = true
+      case (RTPHeaderExtension.namespace, "rtp-hdrext"):
+        append(RTPHeaderExtension(child), to: \.headerExtensions, upTo: RTPHeaderExtension.maximumCount) { new, old in
+          // Alternatives share a placeholder.
+          new.id == old.id && (!new.isPlaceholder || new.uri == old.uri)
+        }
+      case (RTPHeaderExtension.namespace, "extmap-allow-mixed"):
+        allowsMixedHeaderExtensions = true
+      case (RTPSource.namespace, "source"):
+        append(RTPSource(child), to: \.sources, upTo: RTPSource.maximumCount) { $0.ssrc == $1.ssrc }
+      case (RTPSource.namespace, "ssrc-group"):
+        append(RTPSourceGroup(child), to: \.sourceGroups, upTo: RTPSourceGroup.maximumCount, unless: ==)
       default:
-        extensions.append(child)
+        if !feedback.take(child) { extensions.append(child) }
       }
     }
+  }
+
+  private mutating func append<Detail>(
+    _ detail: Detail?, to list: WritableKeyPath<RTPDescription, [Detail]>, upTo limit: Int,
+    unless clash: (Detail, Detail) -> Bool
+  ) {
+    guard let detail, self[keyPath: list].count < limit, !self[keyPath: list].contains(where: { clash(detail, $0) })
+    else {
+      droppedDetails += 1
+      return
+    }
+    self[keyPath: list].append(detail)
   }
 
   package var element: XMLElement {
     var element = XMLElement("description", namespace: Self.namespace)
     element[attribute: "media"] = media
     element[attribute: "ssrc"] = ssrc.map(String.init)
+    for child in feedback.elements { element.append(child) }
     for payloadType in payloadTypes { element.append(payloadType.element) }
+    for headerExtension in headerExtensions { element.append(headerExtension.element) }
+    if allowsMixedHeaderExtensions {
+      element.append(XMLElement("extmap-allow-mixed", namespace: RTPHeaderExtension.namespace))
+    }
     if let encryption {
       element.append(
         XMLElement(
@@ -158,46 +160,8 @@ extension RTPDescription {
         XMLElement("bandwidth", namespace: Self.namespace, attributes: ["type": bandwidth.type], text: bandwidth.value))
     }
     if rtcpMux { element.append(XMLElement("rtcp-mux", namespace: Self.namespace)) }
-    for child in extensions { element.append(child) }
-    return element
-  }
-}
-
-extension RTPPayloadType {
-  /// nil when the id is missing or no payload type, or another number is none.
-  init?(_ element: XMLElement) {
-    guard let id: UInt8 = element.number("id"), id < 128 else { return nil }
-    for attribute in ["clockrate", "ptime", "maxptime"]
-    where element[attribute: attribute] != nil && element.number(attribute, as: UInt32.self) == nil {
-      return nil
-    }
-    if element[attribute: "channels"] != nil, element.number("channels", as: UInt8.self) == nil { return nil }
-    self.init(
-      id: id, name: element[attribute: "name"], clockrate: element.number("clockrate"),
-      channels: element.number("channels"), ptime: element.number("ptime"), maxptime: element.number("maxptime"))
-    for child in element.children {
-      if child.is("parameter", RTPDescription.namespace) {
-        parameters.append(Parameter(child[attribute: "name"] ?? "", child[attribute: "value"] ?? ""))
-      } else {
-        extensions.append(child)
-      }
-    }
-  }
-
-  var element: XMLElement {
-    var element = XMLElement("payload-type", namespace: RTPDescription.namespace)
-    element[attribute: "id"] = String(id)
-    element[attribute: "name"] = name
-    element[attribute: "clockrate"] = clockrate.map(String.init)
-    element[attribute: "channels"] = channels.map(String.init)
-    element[attribute: "ptime"] = ptime.map(String.init)
-    element[attribute: "maxptime"] = maxptime.map(String.init)
-    for parameter in parameters {
-      element.append(
-        XMLElement(
-          "parameter", namespace: RTPDescription.namespace,
-          attributes: ["name": parameter.name, "value": parameter.value]))
-    }
+    for group in sourceGroups { element.append(group.element) }
+    for source in sources { element.append(source.element) }
     for child in extensions { element.append(child) }
     return element
   }

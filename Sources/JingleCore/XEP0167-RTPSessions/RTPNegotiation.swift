@@ -1,104 +1,165 @@
 package import XMPPCore
 
-/// An encoding that this side can send and receive, without a payload type's number.
-package struct RTPCapability: Hashable, Sendable {
-  package var name: String
-  package var clockrate: UInt32
-  package var channels: UInt8
-  /// What this side tells the peer about how it wants to receive the encoding.
-  package var parameters: [RTPPayloadType.Parameter]
-
-  package init(name: String, clockrate: UInt32, channels: UInt8 = 1, parameters: [RTPPayloadType.Parameter] = []) {
-    self.name = name
-    self.clockrate = clockrate
-    self.channels = channels
-    self.parameters = parameters
-  }
-
-  /// Opus as every peer expects it: 48 kHz and two channels, whatever is really sent.
-  ///
-  /// - Specification: RFC 7587 §7
-  package static func opus(_ parameters: [RTPPayloadType.Parameter] = []) -> RTPCapability {
-    RTPCapability(name: "opus", clockrate: 48_000, channels: 2, parameters: parameters)
-  }
-
-  package func payloadType(id: UInt8) -> RTPPayloadType {
-    RTPPayloadType(
-      id: id, name: name, clockrate: clockrate, channels: channels == 1 ? nil : channels, parameters: parameters)
-  }
-}
-
 /// One encoding that both sides take, with the number and parameters that each side gave it.
 package struct RTPAgreement: Hashable, Sendable {
   /// What the peer marks its packets with, and how this side said it wants them.
   package var receiving: RTPPayloadType
   /// What this side is to mark its packets with, and how the peer wants them.
   package var sending: RTPPayloadType
+  /// nil when lost packets are not to be repeated in a stream of their own.
+  package var retransmission: Retransmission?
+  /// What both sides give and heed.
+  package var feedback: RTPFeedback
 
-  package init(receiving: RTPPayloadType, sending: RTPPayloadType) {
+  package init(
+    receiving: RTPPayloadType, sending: RTPPayloadType, retransmission: Retransmission? = nil,
+    feedback: RTPFeedback = RTPFeedback()
+  ) {
     self.receiving = receiving
     self.sending = sending
+    self.retransmission = retransmission
+    self.feedback = feedback
   }
-}
 
-extension RTPPayloadType {
-  /// Whether both mean the same encoding. Missing channels count as one, for Opus as two; a missing clock rate fits.
-  package func isSameEncoding(as other: RTPPayloadType) -> Bool {
-    guard let name = name?.lowercased(), let otherName = other.name?.lowercased() else {
-      // A static type may come without its name (RFC 3551 §6).
-      return id == other.id && id < 96
+  /// The numbers that mark retransmitted packets.
+  ///
+  /// - Specification: RFC 4588 §8.6
+  package struct Retransmission: Hashable, Sendable {
+    package var receiving: UInt8
+    package var sending: UInt8
+
+    package init(receiving: UInt8, sending: UInt8) {
+      self.receiving = receiving
+      self.sending = sending
     }
-    guard name == otherName else { return false }
-    if let clockrate, let otherClockrate = other.clockrate, clockrate != otherClockrate { return false }
-    let usual: UInt8 = name == "opus" ? 2 : 1
-    return (channels ?? usual) == (other.channels ?? usual)
   }
 }
 
 extension RTPDescription {
-  /// The answer to this offer: those of its payload types that this side can use, under the offer's numbers, in this
-  /// side's order of preference.
+  /// An offer of all that this side can do.
   ///
-  /// - Parameter capabilities: what this side can use, best first.
-  /// - Returns: nil when nothing is in common.
+  /// - Parameters:
+  ///   - capabilities: best first.
+  ///   - first: the first payload type's number. The others follow, retransmissions behind what they repeat.
   /// - Specification: XEP-0167 §5
-  package func answer(supporting capabilities: [RTPCapability]) -> RTPDescription? {
-    var answered: [RTPPayloadType] = []
+  package init(
+    offering media: String, _ capabilities: [RTPCapability], from first: UInt8 = 96,
+    headerExtensions: [RTPHeaderExtension] = [], allowsMixedHeaderExtensions: Bool = false
+  ) {
+    self.init(
+      media: media, headerExtensions: headerExtensions, allowsMixedHeaderExtensions: allowsMixedHeaderExtensions,
+      rtcpMux: true)
+    var id = first
     for capability in capabilities {
-      let ours = capability.payloadType(id: 0)
-      let fits: (RTPPayloadType) -> Bool = { $0.clockrate != nil && $0.isSameEncoding(as: ours) }
-      guard let offered = payloadTypes.first(where: fits) else { continue }
+      var payloadType = capability.payloadType(id: id)
+      payloadType.feedback = capability.feedback
+      payloadTypes.append(payloadType)
+      id += 1
+      if capability.retransmits {
+        payloadTypes.append(.retransmission(id: id, of: payloadType))
+        id += 1
+      }
+    }
+  }
+
+  /// The answer to this offer: those of its payload types that this side can use, under the offer's numbers, in this
+  /// side's order of preference, with the feedback and header extensions that both sides know.
+  ///
+  /// Retransmissions are accepted of what is accepted. Whatever else is offered, such as `red`, `ulpfec`,
+  /// `telephone-event` and `CN`, is left out.
+  ///
+  /// - Parameters:
+  ///   - capabilities: what this side can use, best first.
+  ///   - ours: the header extensions that this side can write and read; their ids do not matter.
+  ///   - mixing: whether this side can take one-byte and two-byte header extensions in one stream.
+  /// - Returns: nil when nothing is in common.
+  /// - Specification: XEP-0167 §5, XEP-0293 §4, XEP-0294 §4
+  package func answer(
+    supporting capabilities: [RTPCapability], headerExtensions ours: [RTPHeaderExtension] = [],
+    allowingMixedHeaderExtensions mixing: Bool = false
+  ) -> RTPDescription? {
+    var accepted: [(offered: RTPPayloadType, capability: RTPCapability)] = []
+    for capability in capabilities {
+      let own = capability.payloadType(id: 0)
+      let offered = payloadTypes.first { offered in
+        // What has no name or clock rate is known by its number alone, which a capability has not.
+        offered.name != nil && offered.clockrate != nil && offered.isSameEncoding(as: own)
+          && !accepted.contains { $0.offered.id == offered.id }
+      }
+      if let offered { accepted.append((offered, capability)) }
+    }
+    guard !accepted.isEmpty else { return nil }
+    var answer = RTPDescription(
+      media: media, allowsMixedHeaderExtensions: allowsMixedHeaderExtensions && mixing, rtcpMux: rtcpMux)
+    answer.headerExtensions = answeredHeaderExtensions(ours, mixed: answer.allowsMixedHeaderExtensions)
+    // What was offered for all stays so where this side gives it to all; otherwise each payload type says its part.
+    answer.feedback = accepted.reduce(feedback) { $0.intersection($1.capability.feedback) }
+    for (offered, capability) in accepted {
       var payloadType = capability.payloadType(id: offered.id)
       payloadType.name = offered.name
-      answered.append(payloadType)
+      payloadType.feedback = feedback(for: offered).intersection(capability.feedback).subtracting(answer.feedback)
+      answer.payloadTypes.append(payloadType)
+      if capability.retransmits, let repeats = retransmission(of: offered) {
+        answer.payloadTypes.append(.retransmission(id: repeats.id, of: payloadType))
+      }
     }
-    guard !answered.isEmpty else { return nil }
-    return RTPDescription(media: media, payloadTypes: answered, rtcpMux: rtcpMux)
+    return answer
   }
 
   /// What is agreed on, seen by the side that offered this description, best first as the answer says.
   ///
-  /// - Throws: `not-acceptable` when the answer takes what was not offered, or takes nothing.
+  /// Retransmissions and feedback count where both sides have them; what the answer has alone is let go.
+  ///
+  /// - Throws: `not-acceptable` when the answer takes an encoding that was not offered, or takes none.
   /// - Specification: XEP-0167 §5, RFC 3264 §6.1
   package func agreements(answeredBy answer: RTPDescription) throws(StanzaError) -> [RTPAgreement] {
     guard answer.media == media else { throw .notAcceptable("\(media) was offered and \(answer.media) accepted") }
-    guard !answer.payloadTypes.isEmpty else { throw .notAcceptable("no payload type was accepted") }
     var agreements: [RTPAgreement] = []
-    for answered in answer.payloadTypes {
+    for answered in answer.payloadTypes where !answered.isRetransmission {
       // RFC 3264 §6.1 lets each side number for itself, so the encoding counts; the same number is preferred.
       let same = payloadTypes.filter { $0.isSameEncoding(as: answered) }
       guard let offered = same.first(where: { $0.id == answered.id }) ?? same.first else {
         throw .notAcceptable("payload type \(answered.id) was accepted but not offered")
       }
-      agreements.append(RTPAgreement(receiving: offered, sending: answered))
+      agreements.append(agreement(receiving: offered, sending: answered, of: answer))
     }
+    guard !agreements.isEmpty else { throw .notAcceptable("no payload type was accepted") }
     return agreements
   }
 
   /// What is agreed on, seen by the side that answered `offer` with this description.
   package func agreements(answering offer: RTPDescription) -> [RTPAgreement] {
-    payloadTypes.compactMap { ours in
-      offer.payloadTypes.first { $0.id == ours.id }.map { RTPAgreement(receiving: ours, sending: $0) }
+    payloadTypes.filter { !$0.isRetransmission }.compactMap { ours in
+      offer.payloadTypes.first { $0.id == ours.id }.map { agreement(receiving: ours, sending: $0, of: offer) }
     }
+  }
+
+  /// Whether RTP and RTCP share a port. An answer may refuse it, in a bundle it may not: there it goes without saying.
+  ///
+  /// - Parameter bundled: whether both sides put the content into a bundle.
+  /// - Specification: RFC 5761 §5.1.1, RFC 9143 §9.3
+  package func multiplexesRTCP(answeredBy answer: RTPDescription, bundled: Bool = false) -> Bool {
+    bundled || (rtcpMux && answer.rtcpMux)
+  }
+
+  /// The retransmissions of one of the payload types.
+  ///
+  /// - Specification: RFC 4588 §8.1
+  package func retransmission(of payloadType: RTPPayloadType) -> RTPPayloadType? {
+    payloadTypes.first {
+      $0.associatedPayloadType == payloadType.id && ($0.clockrate ?? payloadType.clockrate) == payloadType.clockrate
+    }
+  }
+
+  private func agreement(
+    receiving: RTPPayloadType, sending: RTPPayloadType, of peer: RTPDescription
+  ) -> RTPAgreement {
+    var agreement = RTPAgreement(
+      receiving: receiving, sending: sending,
+      feedback: feedback(for: receiving).intersection(peer.feedback(for: sending)))
+    if let ours = retransmission(of: receiving), let theirs = peer.retransmission(of: sending) {
+      agreement.retransmission = RTPAgreement.Retransmission(receiving: ours.id, sending: theirs.id)
+    }
+    return agreement
   }
 }
