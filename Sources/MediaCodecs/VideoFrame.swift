@@ -124,11 +124,13 @@ extension VideoFrame {
   private func mean(of plane: Plane) -> Double {
     let size = size(of: plane)
     return withPixels(of: plane) { pixels, stride in
-      var sum = 0
-      for row in 0..<size.height {
-        for index in row * stride..<row * stride + size.width { sum &+= Int(pixels[index]) }
+      pixels.withUnsafeBufferPointer { pixels in
+        var sum = 0
+        for row in 0..<size.height {
+          for index in row * stride..<row * stride + size.width { sum &+= Int(pixels[index]) }
+        }
+        return Double(sum) / Double(size.pixelCount)
       }
-      return Double(sum) / Double(size.pixelCount)
     }
   }
 }

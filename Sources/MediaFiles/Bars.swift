@@ -86,7 +86,9 @@ public final class Bars: Sendable {
   func draw(_ reading: Reading, timestamp: Duration) -> VideoFrame {
     VideoFrame(size: size, timestamp: timestamp) { plane, pixels, stride in
       background.withPixels(of: plane) { source, _ in
-        for index in source.indices { pixels[index] = source[index] }
+        source.withUnsafeBufferPointer { source in
+          pixels.withUnsafeMutableBufferPointer { _ = $0.update(fromContentsOf: source) }
+        }
       }
       guard plane == .y else { return }
       for (bit, isSet) in BarsCode.bits(of: reading).enumerated() where isSet {
@@ -97,8 +99,11 @@ public final class Bars: Sendable {
   }
 
   private static func fill(_ area: BarsCode.Area, _ value: UInt8, _ pixels: inout MutableSpan<UInt8>, _ stride: Int) {
-    for y in area.rows {
-      for x in area.columns { pixels[y * stride + x] = value }
+    pixels.withUnsafeMutableBufferPointer { pixels in
+      for y in area.rows {
+        let row = y * stride + area.columns.lowerBound..<y * stride + area.columns.upperBound
+        pixels[row].update(repeating: value)
+      }
     }
   }
 

@@ -189,7 +189,10 @@ final class PacketFile: @unchecked Sendable {
 
   private func writeHeader(_ packets: [Packet]) throws(MediaFileError) {
     guard let context else { return }
-    origin = packets.first?.position ?? 0
+    // What lies far from the first has a wrong time.
+    let first = held.first?.position ?? 0
+    let near = packets.first { ($0.position &- first).magnitude <= 2 * Self.heldLimit.span.magnitude }
+    origin = near?.position ?? first
     isStereo = packets.first { $0.isAudio }?.bytes.first.map(OpusFraming.isStereo) ?? false
     if let parameters = audioStream?.pointee.codecpar { try describeAudio(parameters) }
     if let parameters = videoStream?.pointee.codecpar {

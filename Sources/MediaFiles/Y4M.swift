@@ -226,15 +226,12 @@ private final class Y4MFile: @unchecked Sendable {
       try write(Array("YUV4MPEG2 W\(frame.width) H\(frame.height) F\(framesPerSecond):1 Ip A1:1 C420jpeg\n".utf8))
     }
     guard let picture = try scaler?.scale(frame, path: path) else { return }
-    let time = max(.zero, min(frame.timestamp - origin, .seconds(1 << 32)))
-    var place = Int64((time / .seconds(1) * Double(framesPerSecond)).rounded())
-    // Its place is taken: it came early, or late.
-    guard place >= count else { return }
+    // Its place may be taken: by a picture that came just before, or because it came late.
+    let wanted = ((frame.timestamp - origin) / .seconds(1) * Double(framesPerSecond)).rounded()
+    guard wanted >= Double(count) else { return }
     let longest = count + Self.longestGap * framesPerSecond
-    if place > longest {
-      origin += .nanoseconds(1_000_000_000 / framesPerSecond) * (place - longest)
-      place = longest
-    }
+    let place = Int64(min(wanted, Double(longest)))
+    if wanted > Double(longest) { origin = frame.timestamp - .seconds(1) * longest / framesPerSecond }
     while count < place {
       try write(last)
       count += 1

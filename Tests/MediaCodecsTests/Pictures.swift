@@ -10,7 +10,7 @@ enum Pictures {
       for y in 0..<visible.height {
         let bits = noise.next()
         for x in 0..<visible.width {
-          let value = plane == .y ? (x + 3 * index + y * 2) & 127 + Int(bits >> UInt64(x & 31)) & 15 : 128
+          let value = plane == .y ? (x + 3 * index + y * 2) & 127 + Int(bits >> UInt64(x & 31) & 15) : 128
           pixels[y * stride + x] = UInt8(64 + value / 2)
         }
       }

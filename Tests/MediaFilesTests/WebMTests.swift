@@ -103,15 +103,17 @@ import Testing
     let path = folder.path("a.webm")
     let writer = try WebMWriter(path: path, video: .vp8)
     let video = try videoPackets(.vp8, count: 30)
+    let key = video[0].bytes
     let audio = try opusPackets(Signal.tone(440, frames: 96_000))
     for packet in video.dropFirst() { try writer.write(video: packet.bytes.span, at: packet.timestamp) }
     let times: [Duration] = [
       .zero, .seconds(-1), .seconds(1 << 60), .seconds(-(1 << 60)), .zero, .seconds(40), .seconds(5), .seconds(41),
     ]
     for (index, time) in times.enumerated() {
-      try writer.write(video: video[0].bytes.span, at: time)
+      try writer.write(video: key.span, at: time)
       for garbage in [[9, 9, 9], []] as [[UInt8]] { try writer.write(video: garbage.span, at: time) }
-      try writer.write(opus: audio[index].span, at: .milliseconds(20 * index))
+      let sound = audio[index]
+      try writer.write(opus: sound.span, at: .milliseconds(20 * index))
     }
     writer.finish()
     #expect(writer.failure == nil)
