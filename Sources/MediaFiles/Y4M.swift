@@ -1,5 +1,5 @@
-public import MediaCodecs
 import Glibc
+public import MediaCodecs
 import Synchronization
 
 /// Pictures from a YUV4MPEG2 stream: a file, or what another program pipes into standard input.
@@ -52,7 +52,8 @@ public final class Y4MReader: @unchecked Sendable {
         guard parts.count == 2, parts.allSatisfy({ (1...1_000_000).contains($0) }) else { continue }
         rate = (parts[0], parts[1])
       case "C" where !["420", "420jpeg", "420mpeg2", "420paldv"].contains(value):
-        throw MediaFileError(code: .cannotDecode, path: name, reason: "its colours are C\(value), and only C420 is read")
+        throw MediaFileError(
+          code: .cannotDecode, path: name, reason: "its colours are C\(value), and only C420 is read")
       case "I" where value != "p" && value != "?":
         throw MediaFileError(code: .cannotDecode, path: name, reason: "its pictures are interlaced")
       default: continue
@@ -73,7 +74,8 @@ public final class Y4MReader: @unchecked Sendable {
     try lock.withLock { _ throws(MediaFileError) in
       guard let line = try input.readLine(limit: Self.longestLine) else { return nil }
       guard line == "FRAME" || line.hasPrefix("FRAME ") else {
-        throw MediaFileError(code: .cannotDecode, path: input.name, reason: "there is no picture where one should begin")
+        throw MediaFileError(
+          code: .cannotDecode, path: input.name, reason: "there is no picture where one should begin")
       }
       let (seconds, rest) = (count * rate.denominator).quotientAndRemainder(dividingBy: rate.numerator)
       let timestamp = .seconds(seconds) + Duration.nanoseconds(rest * 1_000_000_000 / rate.numerator)

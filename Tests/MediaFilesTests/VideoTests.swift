@@ -137,7 +137,8 @@ import Testing
   }
 
   @Test func `a Y4M file that breaks off plays up to there`() throws {
-    let start = "YUV4MPEG2 W2 H2 F1:1\n", picture = "FRAME\n" + "yyyyuv"
+    let start = "YUV4MPEG2 W2 H2 F1:1\n"
+    let picture = "FRAME\n" + "yyyyuv"
     let whole = Array((start + picture + picture).utf8)
     for length in start.count..<whole.count {
       let reader = try Y4MReader(path: folder.write(whole.prefix(length), to: "a.y4m"))

@@ -7,7 +7,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct WebMTests {
   let folder = try! TemporaryFolder()
 
-  private func videoPackets(_ codec: VideoCodec, count: Int, size: VideoSize = VideoSize(width: 320, height: 180)) throws
+  private func videoPackets(_ codec: VideoCodec, count: Int, size: VideoSize = VideoSize(width: 320, height: 180))
+    throws
     -> [VPXEncoder.Packet]
   {
     var configuration = VPXEncoder.Configuration(codec: codec)
