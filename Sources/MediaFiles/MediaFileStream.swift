@@ -11,8 +11,8 @@ final class MediaFileStream {
   let startTime: Int64
   private var format: UnsafeMutablePointer<AVFormatContext>?
   private(set) var codec: UnsafeMutablePointer<AVCodecContext>?
-  private var packet = av_packet_alloc()
-  private var frame = av_frame_alloc()
+  private var packet: UnsafeMutablePointer<AVPacket>?
+  private var frame: UnsafeMutablePointer<AVFrame>?
   private let stream: Int32
   private var isDraining = false
   private var hasEnded = false
@@ -27,6 +27,8 @@ final class MediaFileStream {
     self.format = format
     self.codec = codec
     self.stream = stream
+    packet = av_packet_alloc()
+    frame = av_frame_alloc()
     timeBase = codec.pointee.pkt_timebase
     let start = format.pointee.start_time
     startTime =
