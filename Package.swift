@@ -46,14 +46,16 @@ let package = Package(
     library("CNice", pkgConfig: "nice", apt: "libnice-dev"),
     library("CSRTP", pkgConfig: "libsrtp2", apt: "libsrtp2-dev"),
     library("COpus", pkgConfig: "opus", apt: "libopus-dev"),
+    library("CVPX", pkgConfig: "vpx", apt: "libvpx-dev"),
     library("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     library("CExpat", pkgConfig: "expat", apt: "libexpat1-dev"),
     library("CCares", pkgConfig: "libcares", apt: "libc-ares-dev"),
     library(
-      "CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswresample",
-      apt: "libavformat-dev libavcodec-dev libavutil-dev libswresample-dev"),
+      "CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswresample libswscale",
+      apt: "libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libswscale-dev"),
     .target(name: "CNiceShims", dependencies: ["CNice"]),
     .target(name: "COpusShims", dependencies: ["COpus"]),
+    .target(name: "CVPXShims", dependencies: ["CVPX"]),
     .target(name: "COpenSSLShims", dependencies: ["COpenSSL"]),
     .target(name: "CFFmpegShims", dependencies: ["CFFmpeg"]),
 
@@ -68,8 +70,8 @@ let package = Package(
     room(
       "MediaEngine",
       ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSRTP"]),
-    room("MediaCodecs", ["MediaTime", "COpus", "COpusShims"]),
-    room("MediaFiles", ["MediaTime", "CFFmpeg", "CFFmpegShims"]),
+    room("MediaCodecs", ["MediaTime", "COpus", "COpusShims", "CVPX", "CVPXShims"]),
+    room("MediaFiles", ["MediaCodecs", "MediaTime", "CFFmpeg", "CFFmpegShims"]),
 
     // The roof.
     room(

@@ -13,7 +13,9 @@ public struct MediaFileError: Error, Equatable, CustomStringConvertible {
     case notMedia
     /// A media file without an audio stream.
     case noAudio
-    /// The audio's codec is unknown or its data is damaged throughout.
+    /// A media file without pictures.
+    case noVideo
+    /// The codec is unknown or its data is damaged throughout.
     case cannotDecode
     /// The output cannot be created: the folder is missing or not writable.
     case cannotCreate
@@ -39,7 +41,8 @@ public struct MediaFileError: Error, Equatable, CustomStringConvertible {
       case .cannotOpen: "cannot open \(path)"
       case .notMedia: "not a media file: \(path)"
       case .noAudio: "no audio in \(path)"
-      case .cannotDecode: "cannot decode the audio of \(path)"
+      case .noVideo: "no video in \(path)"
+      case .cannotDecode: "cannot decode \(path)"
       case .cannotCreate: "cannot create \(path)"
       case .cannotWrite: "cannot write \(path)"
       }
@@ -54,6 +57,9 @@ struct FFmpegStatus {
   static let noSuchFile = carillon_averror(ENOENT)
   static let invalidData = carillon_averror_invalid_data()
   static let streamNotFound = carillon_averror_stream_not_found()
+
+  /// A time that is not known.
+  static let noTime = Int64.min
 
   /// The status in words.
   static func text(_ status: Int32) -> String {

@@ -28,7 +28,7 @@ public final class WAVWriter: Sendable {
   public func write(_ samples: Span<Int16>, channelCount: Int) throws(MediaFileError) {
     precondition((1...2).contains(channelCount), "audio is mono or stereo")
     let copy = samples.withUnsafeBufferPointer { Array($0) }
-    try blocks.append(.init(samples: copy, channelCount: channelCount), frameCount: copy.count / channelCount)
+    try blocks.append(.init(samples: copy, channelCount: channelCount), weight: copy.count / channelCount)
   }
 
   /// Completes the file; returns when it is on its way to the disk. Blocks that come later are ignored.

@@ -5,16 +5,16 @@ import Synchronization
 ///
 /// So a process that is killed loses half a second, and a codec thread never waits for the disk. Nothing is dropped: a disk that
 /// takes nothing for 10 s fails the recording, which keeps what it has. A producer that is faster than real time waits whenever
-/// a minute is queued.
+/// the limit (a minute of audio, unless told otherwise) is queued.
 final class WriteBehind<Block: Sendable>: Sendable {
   private static var collectingTime: DispatchTimeInterval { .milliseconds(500) }
   private static var longestStall: Duration { .seconds(10) }
-  /// One minute at 48 kHz.
-  private static var frameLimit: Int { 2_880_000 }
+  /// One minute at 48 kHz, for blocks that weigh as much as they have sample frames.
+  static var minute: Int { 2_880_000 }
 
   private struct State {
     var blocks: [Block] = []
-    var frameCount = 0
+    var weight = 0
     var waitingSince: ContinuousClock.Instant?
     var failure: MediaFileError?
     var isFailureTold = false
@@ -24,21 +24,25 @@ final class WriteBehind<Block: Sendable>: Sendable {
   private let state = Mutex(State())
   private let queue = DispatchQueue(label: "carillon.recording")
   private let path: String
+  private let limit: Int
   private let write: @Sendable ([Block]) throws(MediaFileError) -> Void
 
-  /// - Parameter write: writes the blocks and makes the file playable up to them; called on the file thread only.
-  init(path: String, write: @escaping @Sendable ([Block]) throws(MediaFileError) -> Void) {
+  /// - Parameters:
+  ///   - limit: how much the blocks that wait may weigh together.
+  ///   - write: writes the blocks and makes the file playable up to them; called on the file thread only.
+  init(path: String, limit: Int = minute, write: @escaping @Sendable ([Block]) throws(MediaFileError) -> Void) {
     self.path = path
+    self.limit = limit
     self.write = write
   }
 
   /// Why the recording stopped before its end, if it did.
   var failure: MediaFileError? { state.withLock { $0.failure } }
 
-  /// Takes a block of so many sample frames.
+  /// Takes a block of so much weight.
   ///
   /// - Throws: the failure, once; from then on, blocks are ignored.
-  func append(_ block: Block, frameCount: Int) throws(MediaFileError) {
+  func append(_ block: Block, weight: Int) throws(MediaFileError) {
     let (isFirst, isFull) = try state.withLock { state throws(MediaFileError) in
       if let waitingSince = state.waitingSince, state.failure == nil, .now - waitingSince > Self.longestStall {
         state.failure = MediaFileError(
@@ -53,8 +57,8 @@ final class WriteBehind<Block: Sendable>: Sendable {
       let isFirst = state.blocks.isEmpty
       if isFirst { state.waitingSince = .now }
       state.blocks.append(block)
-      state.frameCount += frameCount
-      return (isFirst, state.frameCount >= Self.frameLimit)
+      state.weight += weight
+      return (isFirst, state.weight >= limit)
     }
     if isFull {
       queue.sync { drain() }
@@ -78,7 +82,7 @@ final class WriteBehind<Block: Sendable>: Sendable {
 
   private func drain() {
     let blocks = state.withLock { state in
-      defer { (state.blocks, state.frameCount, state.waitingSince) = ([], 0, nil) }
+      defer { (state.blocks, state.weight, state.waitingSince) = ([], 0, nil) }
       return state.failure == nil ? state.blocks : []
     }
     guard !blocks.isEmpty else { return }
