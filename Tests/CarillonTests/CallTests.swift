@@ -55,7 +55,10 @@ struct CallTests {
     let server = InMemoryServer()
     let onCall: OnCall = { incoming in
       try await incoming.answer(with: .tone(880)) { call in
-        for await event in call.events where event.isConnected { return }
+        // Only who is connected sends: the caller has come as far as this side.
+        for await event in call.events {
+          if case .statistics(let statistics) = event, statistics.packetsReceived > 0 { return }
+        }
       }
     }
     try await withClient(server, "bob@localhost/desk", onCall: onCall) { _ in
