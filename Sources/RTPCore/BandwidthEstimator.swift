@@ -2,10 +2,10 @@ package import MediaTime
 
 /// How much may be sent: what the path carries, by what the receiver says of each packet.
 ///
-/// Follows libwebrtc's Google Congestion Control in these parts: groups of packets sent together, the trendline of their
-/// delay gradient, the overuse detector with its adaptive threshold, the rate that follows the delay (additive near the
-/// known capacity, else multiplicative; 0.85 of what arrived on overuse), and the first loss-based controller (below
-/// 2 % up, above 10 % down by half the loss). The lowest of these and of the peer's limit holds.
+/// Follows libwebrtc's Google Congestion Control in these parts: groups of packets sent together, the trendline of
+/// their delay gradient, the overuse detector with its adaptive threshold, the rate that follows the delay (additive
+/// near the known capacity, else multiplicative; 0.85 of what arrived on overuse), and the first loss-based controller
+/// (below 2 % up, above 10 % down by half the loss). The lowest of these and of the peer's limit holds.
 ///
 /// Not followed: probing, so that a rise takes some seconds; the congestion window, so that silence of the peer changes
 /// nothing; the Bayesian throughput estimate, for which a mean over half a second stands; the search for periods in

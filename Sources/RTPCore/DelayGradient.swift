@@ -2,9 +2,9 @@ import MediaTime
 
 /// Whether the queues on the path grow, by how much longer each group of packets takes than the one before.
 ///
-/// Groups are packets sent within 5 ms. The delay that has added up is smoothed; the slope of a straight line through the
-/// last twenty groups is the trend. It is compared with a threshold that follows the trend slowly, so that a competing
-/// flow does not starve this one.
+/// Groups are packets sent within 5 ms. The delay that has added up is smoothed; the slope of a straight line through
+/// the last twenty groups is the trend. It is compared with a threshold that follows the trend slowly, so that a
+/// competing flow does not starve this one.
 ///
 /// - Specification: draft-ietf-rmcat-gcc-02 §5.2 to §5.4, with the trendline in place of the Kalman filter
 struct DelayGradient: Sendable {

@@ -137,9 +137,9 @@ struct BandwidthEstimatorTests {
     for step in 0..<5000 {
       let now = start + .milliseconds(step * 50)
       let results = (0..<20).map { index in
-        PacketResult(
-          sentAt: now - .milliseconds(Int64.random(in: 0...1000, using: &generator)), size: 1200,
-          arrival: index % 3 == 0 ? nil : .milliseconds(Int64.random(in: -1_000_000...1_000_000_000, using: &generator)))
+        let age = Duration.milliseconds(Int64.random(in: 0...1000, using: &generator))
+        let arrival = Duration.milliseconds(Int64.random(in: -1_000_000...1_000_000_000, using: &generator))
+        return PacketResult(sentAt: now - age, size: 1200, arrival: index % 3 == 0 ? nil : arrival)
       }
       estimator.received(results, at: now)
       #expect(30_000...2_500_000 ~= estimator.bitsPerSecond)

@@ -144,7 +144,8 @@ struct TransportFeedbackTests {
   @Test func `The reference time follows the wraps of its 24 bits`() {
     let cycle: Int64 = 256 << 24
     for (reference, earlier, expected) in [
-      (0, nil, 0), (5, nil, 1280), (0xFF_FFFF, cycle, cycle - 256), (0, cycle - 256, cycle), (1, 3 * cycle, 3 * cycle + 256),
+      (0, nil, 0), (5, nil, 1280), (0xFF_FFFF, cycle, cycle - 256), (0, cycle - 256, cycle),
+      (1, 3 * cycle, 3 * cycle + 256),
       (0xFF_FFFF, 0, -256), (0x80_0000, cycle, cycle / 2),
     ] as [(UInt32, Int64?, Int64)] {
       var feedback = Self.feedback([1])

@@ -224,6 +224,45 @@ struct FrameAssemblerTests {
     #expect(assembler.statistics.totalFreezesDuration == .milliseconds(433))
   }
 
+  @Test func `The layers of a VP9 picture are one frame, up to the marker`() {
+    var assembler = FrameAssembler(codec: .vp9)
+    let number = ExtendedSequenceNumber(SequenceNumber(rawValue: 65_535))
+    // B and E set, L and non-flexible; spatial layers 0 and 1.
+    let payloads: [[UInt8]] = [
+      [0x2C, 0x00, 7] + VideoFixture.vp9(isKeyFrame: true, count: 20), [0x2C, 0x03, 7] + [1, 2, 3],
+    ]
+    for (index, payload) in payloads.enumerated() {
+      #expect(assembler.nextFrame(at: start) == nil)
+      assembler.insert(
+        payload.span, number: number + index, timestamp: RTPTimestamp(rawValue: 1), marker: index == 1, at: start)
+    }
+    let frame = assembler.nextFrame(at: start)
+    #expect(frame?.payload == VideoFixture.vp9(isKeyFrame: true, count: 20) + [1, 2, 3])
+    #expect(frame?.size == VideoSize(width: 640, height: 360))
+  }
+
+  /// Pictures 0, 1 and 2 come, 3 is lost; then one that builds on pictures so far back.
+  @Test(arguments: [([2], true), ([2, 3], true), ([1], false), ([2, 1], false), ([100], false)] as [([UInt8], Bool)])
+  func `In VP9's flexible mode a frame goes on behind a gap if what it builds on is here`(
+    distances: [UInt8], isDecodable: Bool
+  ) {
+    var assembler = FrameAssembler(codec: .vp9)
+    for picture in [0, 1, 2, 4] as [UInt8] {
+      var payload: [UInt8] = [picture == 0 ? 0x9C : 0xDC, picture]
+      let references = picture == 4 ? distances : picture == 0 ? [] : [1]
+      for (index, distance) in references.enumerated() {
+        payload.append(distance << 1 | (index < references.count - 1 ? 1 : 0))
+      }
+      payload += VideoFixture.vp9(isKeyFrame: picture == 0, count: 20)
+      assembler.insert(
+        payload.span, number: ExtendedSequenceNumber(rawValue: Int64(picture)),
+        timestamp: RTPTimestamp(rawValue: UInt32(picture) * 3000), marker: true, at: start)
+    }
+    #expect(assembler.frames(at: start).count == 3)
+    #expect(assembler.frames(at: at(500)).count == (isDecodable ? 1 : 0))
+    #expect(assembler.needsKeyFrame == !isDecodable)
+  }
+
   @Test(arguments: [VideoCodec.vp8, .vp9])
   func `Packets of any content in any order neither stop it nor make it grow`(codec: VideoCodec) {
     var generator = SeededGenerator(seed: 11)
