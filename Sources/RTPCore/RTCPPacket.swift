@@ -160,7 +160,7 @@ package struct RTCPFeedback: Hashable, Sendable {
   package var format: UInt8
   package var senderSSRC: UInt32
   package var mediaSSRC: UInt32
-  /// FCI: a multiple of four bytes.
+  /// FCI: a multiple of four bytes; less where a peer has padded it.
   package var information: [UInt8]
 
   package init(layer: Layer, format: UInt8, senderSSRC: UInt32, mediaSSRC: UInt32, information: [UInt8] = []) {

@@ -63,7 +63,8 @@ extension RTCPPacket {
     if packet[0] & 0x20 != 0 {
       guard !content.isEmpty else { throw .invalidPadding }
       let padding = Int(content[content.count - 1])
-      guard padding > 0, padding % 4 == 0, padding <= content.count else { throw .invalidPadding }
+      // libwebrtc pads its transport-wide feedback by one to three bytes.
+      guard padding > 0, padding % 4 == 0 || packet[1] == 205, padding <= content.count else { throw .invalidPadding }
       content = content.extracting(0..<content.count - padding)
     }
     switch packet[1] {
