@@ -147,7 +147,8 @@ package struct RTPSession: Sendable {
     statistics.remoteSSRC = stream?.ssrc ?? remoteRTCPSource
     statistics.packetsReceived = pastReceived + (stream?.receivedCount ?? 0)
     statistics.cumulativeLost = pastLost + (stream?.cumulativeLost ?? 0)
-    statistics.jitter = duration(ofTicks: stream?.jitter ?? 0)
+    // Of a stream that has ended, the last jitter stays told.
+    if let stream { statistics.jitter = duration(ofTicks: stream.jitter) }
     statistics.jitterBuffer = jitterBuffer.statistics
     statistics.packetsLate = statistics.jitterBuffer.latePackets
     return statistics
@@ -251,6 +252,7 @@ package struct RTPSession: Sendable {
     guard let stream else { return }
     pastReceived += stream.receivedCount
     pastLost += stream.cumulativeLost
+    figures.jitter = duration(ofTicks: stream.jitter)
     retired = (stream.ssrc, now + .seconds(5))
     candidate = nil
     self.stream = nil

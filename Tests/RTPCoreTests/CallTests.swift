@@ -168,6 +168,18 @@ struct CallTests {
     #expect(call.parties[0].session.statistics.packetsSent == 101)
   }
 
+  @Test func `What was measured of a stream stays told after its BYE`() {
+    var call = TestCall(line: Line(delay: .milliseconds(40), jitter: .milliseconds(8)))
+    call.run(for: .seconds(5))
+    let before = call.parties[1].session.statistics
+    call.parties[0].session.finish(reason: nil, at: call.now)
+    call.drain(0)
+    call.run(for: .seconds(1))
+    let after = call.parties[1].session.statistics
+    #expect(2...8 ~= after.jitter.inMilliseconds)
+    #expect(after.packetsReceived >= before.packetsReceived)
+  }
+
   private func number(_ frame: ReceivedAudioFrame) -> UInt32? {
     frame.payload.count == 5 ? frame.payload.span.uint32(at: 1) : nil
   }
