@@ -169,11 +169,11 @@ package struct VP9ScalabilityStructure: Hashable, Sendable {
   /// 1 to 8.
   package var spatialLayerCount: Int
   /// The lowest layer first; empty when they are not told.
-  package var sizes: [VideoSize]
+  package var sizes: [PictureSize]
   /// The pictures of a group, at most 255; nil when it is not told.
   package var pictures: [Picture]?
 
-  package init(spatialLayerCount: Int, sizes: [VideoSize], pictures: [Picture]? = nil) {
+  package init(spatialLayerCount: Int, sizes: [PictureSize], pictures: [Picture]? = nil) {
     precondition(1...8 ~= spatialLayerCount && (sizes.isEmpty || sizes.count == spatialLayerCount), "one size each")
     self.spatialLayerCount = spatialLayerCount
     self.sizes = sizes
@@ -190,7 +190,7 @@ package struct VP9ScalabilityStructure: Hashable, Sendable {
       guard offset + 4 * spatialLayerCount <= payload.count else { throw .truncated }
       for _ in 0..<spatialLayerCount {
         sizes.append(
-          VideoSize(width: Int(payload.uint16(at: offset)), height: Int(payload.uint16(at: offset + 2))))
+          PictureSize(width: Int(payload.uint16(at: offset)), height: Int(payload.uint16(at: offset + 2))))
         offset += 4
       }
     }
@@ -238,7 +238,7 @@ package struct VP9ScalabilityStructure: Hashable, Sendable {
 package struct VP9FrameHeader: Hashable, Sendable {
   package let isKeyFrame: Bool
   /// Of a key frame; nil where the frame is cut off before it.
-  package let size: VideoSize?
+  package let size: PictureSize?
 
   /// Nil when the bytes do not begin a VP9 frame.
   package init?(parsing frame: Span<UInt8>) {
@@ -280,7 +280,7 @@ package struct VP9FrameHeader: Hashable, Sendable {
       size = nil
       return
     }
-    size = VideoSize(width: width + 1, height: height + 1)
+    size = PictureSize(width: width + 1, height: height + 1)
   }
 }
 

@@ -54,7 +54,7 @@ package struct FrameAssembler: Sendable {
     var arrival: Instant
   }
 
-  package let codec: VideoCodec
+  package let codec: VideoPayloadFormat
   /// How long packets may be missing; it may follow the round trip time.
   package var patience: Duration
   /// Whether nothing can be handed on before a key frame comes.
@@ -81,7 +81,7 @@ package struct FrameAssembler: Sendable {
   /// Of the last 30 frames or so, in seconds.
   private var meanInterval = 0.0
 
-  package init(codec: VideoCodec, configuration: Configuration = .init()) {
+  package init(codec: VideoPayloadFormat, configuration: Configuration = .init()) {
     self.codec = codec
     self.configuration = configuration
     patience = configuration.patience

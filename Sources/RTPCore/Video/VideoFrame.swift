@@ -1,7 +1,7 @@
 package import MediaTime
 
 /// The video codecs whose payloads are understood.
-package enum VideoCodec: Hashable, Sendable {
+package enum VideoPayloadFormat: Hashable, Sendable {
   /// - Specification: RFC 7741
   case vp8
   /// - Specification: RFC 9628
@@ -14,7 +14,7 @@ package enum VideoCodec: Hashable, Sendable {
 package let videoClockRate = 90_000
 
 /// A picture's size in pixels.
-package struct VideoSize: Hashable, Sendable {
+package struct PictureSize: Hashable, Sendable {
   package var width: Int
   package var height: Int
 
@@ -24,18 +24,37 @@ package struct VideoSize: Hashable, Sendable {
   }
 }
 
+/// One encoded picture to send.
+package struct EncodedVideoFrame: Hashable, Sendable {
+  package var payload: [UInt8]
+  package var isKeyFrame: Bool
+  /// Drives the RTP timestamp.
+  package var capturedAt: Instant
+
+  package init(payload: [UInt8], isKeyFrame: Bool, capturedAt: Instant) {
+    self.payload = payload
+    self.isKeyFrame = isKeyFrame
+    self.capturedAt = capturedAt
+  }
+}
+
 /// One frame that the peer sent, as it was encoded.
 package struct ReceivedVideoFrame: Hashable, Sendable {
-  package var codec: VideoCodec
+  package var codec: VideoPayloadFormat
   package var payload: [UInt8]
   package var isKeyFrame: Bool
   package var timestamp: RTPTimestamp
   /// Told by key frames; else nil.
-  package var size: VideoSize?
+  package var size: PictureSize?
   /// 0 where the stream has no temporal layers.
   package var temporalLayer: UInt8
   /// When the frame's first packet came.
   package var firstArrival: Instant
+  /// The frame's place in what is received, in ticks of the clock rate from the first frame; goes on where the peer
+  /// changes SSRC or restarts.
+  package var position: Int64 = 0
+  /// When it was captured, on the sender's wall clock; nil before the first sender report.
+  package var captureTime: NTPTime?
 }
 
 /// The number that tells a stream's pictures apart.
@@ -93,7 +112,7 @@ package struct VideoPayload: Hashable, Sendable {
   package var beginsFrame: Bool
   /// Known of a frame's first payload only.
   package var isKeyFrame: Bool
-  package var size: VideoSize?
+  package var size: PictureSize?
   package var pictureID: PictureID?
   package var temporalLayer: UInt8?
   /// The frame needs nothing of its own temporal layer: a decoder may go up to it here.
@@ -103,7 +122,7 @@ package struct VideoPayload: Hashable, Sendable {
   /// How many pictures back the ones that this one builds on are, where the stream tells (VP9, flexible mode).
   package var referenceDistances: [UInt8]?
 
-  package init(codec: VideoCodec, parsing payload: Span<UInt8>) throws(VideoPayloadError) {
+  package init(codec: VideoPayloadFormat, parsing payload: Span<UInt8>) throws(VideoPayloadError) {
     switch codec {
     case .vp8:
       let (descriptor, start) = try VP8Descriptor.parse(payload)

@@ -5,7 +5,24 @@ extension RTPSession {
     case packet(OutgoingPacket)
     /// Decode it, or keep it.
     case audio(PlayoutUnit)
+    /// Decode it, or keep it.
+    ///
+    /// - Parameter stream: the index in `Configuration.video`.
+    case video(ReceivedVideoFrame, stream: Int)
+    /// For the encoder of a video stream.
+    ///
+    /// - Parameter stream: the index in `Configuration.video`.
+    case encoder(EncoderRequest, stream: Int)
     case event(Event)
+  }
+
+  /// What an encoder is to do from its next frame on.
+  package enum EncoderRequest: Hashable, Sendable {
+    /// The peer cannot go on without a key frame.
+    case keyFrame
+    /// The target: what the path is believed to carry, less the audio's share and the room for retransmissions. Comes
+    /// first before the first frame is sent, then with each notable change.
+    case bitsPerSecond(Int)
   }
 
   package struct OutgoingPacket: Hashable, Sendable {
@@ -24,11 +41,9 @@ extension RTPSession {
     case firstMediaReceived(ssrc: UInt32)
     /// The peer has begun a new stream in place of the old one.
     case ssrcChanged(from: UInt32, to: UInt32)
-    /// The peer sends with our SSRC. Told once.
-    case ssrcCollision
+    /// The peer sends with one of our SSRCs: ours says BYE, and another one goes on.
+    case ssrcCollision(from: UInt32, to: UInt32)
     /// The peer's stream has ended.
     case byeReceived(reason: String?)
-    /// The peer asks for a change in what we send, or reports on it; not understood by the session itself.
-    case feedbackReceived(RTCPFeedback)
   }
 }

@@ -1,3 +1,5 @@
+package import MediaTime
+
 /// The codecs whose payloads the session understands.
 package enum AudioCodec: Hashable, Sendable {
   /// - Specification: RFC 7587
@@ -14,11 +16,14 @@ package struct EncodedAudioFrame: Hashable, Sendable {
   package var position: Int64
   /// How much the frame lasts, in ticks of the clock rate.
   package var duration: Int
+  /// Its loudness, 0 (full scale) to −127 dBov, for the header extension (RFC 6464); nil says nothing of it.
+  package var level: Int?
 
-  package init(payload: [UInt8], position: Int64, duration: Int) {
+  package init(payload: [UInt8], position: Int64, duration: Int, level: Int? = nil) {
     self.payload = payload
     self.position = position
     self.duration = duration
+    self.level = level
   }
 }
 
@@ -32,12 +37,20 @@ package struct ReceivedAudioFrame: Hashable, Sendable {
   package var position: Int64
   /// How much the frame lasts, in ticks of the clock rate.
   package var duration: Int
+  /// When its packet came.
+  package var arrival: Instant
+  /// When it was captured, on the sender's wall clock; nil before the first sender report.
+  package var captureTime: NTPTime?
 
-  package init(codec: AudioCodec, payload: [UInt8], position: Int64, duration: Int) {
+  package init(
+    codec: AudioCodec, payload: [UInt8], position: Int64, duration: Int, arrival: Instant, captureTime: NTPTime? = nil
+  ) {
     self.codec = codec
     self.payload = payload
     self.position = position
     self.duration = duration
+    self.arrival = arrival
+    self.captureTime = captureTime
   }
 }
 

@@ -123,7 +123,7 @@ package struct VP8Descriptor: Hashable, Sendable {
 package struct VP8FrameHeader: Hashable, Sendable {
   package let isKeyFrame: Bool
   /// Of a key frame; nil where the frame is cut off before it.
-  package let size: VideoSize?
+  package let size: PictureSize?
 
   /// Nil when there is nothing to read.
   package init?(parsing frame: Span<UInt8>) {
@@ -133,7 +133,7 @@ package struct VP8FrameHeader: Hashable, Sendable {
       size = nil
       return
     }
-    size = VideoSize(
+    size = PictureSize(
       width: Int(frame.uint16(at: 6).byteSwapped & 0x3FFF), height: Int(frame.uint16(at: 8).byteSwapped & 0x3FFF))
   }
 }
