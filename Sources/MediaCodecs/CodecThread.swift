@@ -70,6 +70,13 @@ package final class CodecThread: SerialExecutor, @unchecked Sendable {
     return Ticker(entry, on: self)
   }
 
+  /// Runs `body` on the thread once, at `deadline` or as soon as possible after it, unless the ticker is cancelled or released
+  /// before.
+  package func schedule(at deadline: Instant, _ body: @escaping @Sendable () -> Void) -> Ticker {
+    // The next tick would come in a hundred years.
+    schedule(at: deadline, every: .seconds(3_155_760_000)) { _ in body() }
+  }
+
   /// Whether the caller is on this thread.
   package var isCurrent: Bool { identity.load(ordering: .relaxed) == UInt(pthread_self()) }
 
