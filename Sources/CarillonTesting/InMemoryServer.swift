@@ -1,7 +1,7 @@
 public import Carillon
 import MediaEngine
 import Synchronization
-import XMPPCore
+package import XMPPCore
 
 /// Stands in for an XMPP server inside the process: routes stanzas between its clients, with presence, carbons and the
 /// errors of a real one, and without accounts, sockets or TLS. Everybody sees everybody's presence.

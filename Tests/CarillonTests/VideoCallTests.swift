@@ -24,7 +24,10 @@ struct VideoCallTests {
 
     func apply(_ element: XMLElement) -> XMLElement {
       var element = element
-      element.children = element.children.filter { !drops($0) }.map(apply)
+      element.nodes = element.nodes.compactMap { node in
+        guard case .element(let child) = node else { return node }
+        return drops(child) ? nil : .element(apply(child))
+      }
       return element
     }
 

@@ -1,44 +1,26 @@
 import MediaTime
 import RTPCore
 
-/// Adds to statistics what only two of them in a row can tell: bitrates and frame rates.
+/// Adds to statistics what only two of them in a row can tell: bitrates.
 struct StatisticsMeter {
-  private struct Counters {
-    var duration = Duration.zero
-    var bytesSent: [MediaKind: Int] = [:]
-    var bytesReceived: [MediaKind: Int] = [:]
-    var framesEncoded = 0
-    var framesDecoded = 0
-  }
-
-  private var last = Counters()
+  private var duration = Duration.zero
+  private var bytesSent: [MediaKind: Int] = [:]
+  private var bytesReceived: [MediaKind: Int] = [:]
 
   mutating func measure(_ statistics: inout CallStatistics) {
-    var now = Counters()
-    now.duration = statistics.duration
-    let seconds = (now.duration - last.duration).inSeconds
-    func rate(_ count: Int, since earlier: Int) -> Double { seconds > 0 ? Double(max(0, count - earlier)) / seconds : 0 }
-    for index in statistics.outbound.indices {
-      let stream = statistics.outbound[index]
-      let bytes = stream.bytesSent + stream.retransmittedBytesSent
-      now.bytesSent[stream.kind] = bytes
-      statistics.outbound[index].bitrate = Int(8 * rate(bytes, since: last.bytesSent[stream.kind] ?? 0))
-      if let frames = stream.video?.framesEncoded {
-        now.framesEncoded = frames
-        statistics.outbound[index].video?.framesPerSecond = rate(frames, since: last.framesEncoded)
-      }
+    let seconds = (statistics.duration - duration).inSeconds
+    duration = statistics.duration
+    func bitrate(_ bytes: Int, after earlier: Int?) -> Int? {
+      seconds > 0 ? Int(Double(8 * max(0, bytes - (earlier ?? 0))) / seconds) : nil
     }
-    for index in statistics.inbound.indices {
-      let stream = statistics.inbound[index]
-      now.bytesReceived[stream.kind] = stream.bytesReceived
-      statistics.inbound[index].bitrate = Int(
-        8 * rate(stream.bytesReceived, since: last.bytesReceived[stream.kind] ?? 0))
-      if let frames = stream.video?.framesReceived {
-        now.framesDecoded = frames
-        statistics.inbound[index].video?.framesPerSecond = rate(frames, since: last.framesDecoded)
-      }
+    for (index, stream) in statistics.outbound.enumerated() {
+      let earlier = bytesSent.updateValue(stream.bytesSent, forKey: stream.kind)
+      statistics.outbound[index].bitrate = bitrate(stream.bytesSent, after: earlier)
     }
-    last = now
+    for (index, stream) in statistics.inbound.enumerated() {
+      let earlier = bytesReceived.updateValue(stream.bytesReceived, forKey: stream.kind)
+      statistics.inbound[index].bitrate = bitrate(stream.bytesReceived, after: earlier)
+    }
   }
 }
 
@@ -69,7 +51,7 @@ extension CallStatistics {
     if track.encoding.sends {
       var stream = OutboundStreamStatistics(kind: .video, codec: track.codec, figures.outbound)
       stream.targetBitrate = figures.targetBitrate
-      var video = pipeline?.outbound ?? OutboundVideoStatistics()
+      var video = pipeline?.sent ?? OutboundVideoStatistics()
       video.framesSent = figures.framesSent
       video.framesDropped += figures.framesDropped
       stream.video = video
@@ -80,7 +62,7 @@ extension CallStatistics {
       let assembler = figures.assembler
       stream.jitterBufferDelay =
         assembler.framesReceived > 0 ? assembler.totalAssemblyDelay / assembler.framesReceived : .zero
-      var video = pipeline?.inbound ?? InboundVideoStatistics()
+      var video = pipeline?.received ?? InboundVideoStatistics()
       video.framesReceived = assembler.framesReceived
       video.framesDropped += assembler.framesDropped
       video.freezeCount = assembler.freezeCount
