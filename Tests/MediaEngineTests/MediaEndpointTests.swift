@@ -29,10 +29,10 @@ struct MediaEndpointTests {
       #expect(zip(frames, frames.dropFirst()).allSatisfy { $0 < $1 }, "in order, each once")
       let (session, transport) = await party.endpoint.statistics
       let sent = await other.endpoint.statistics.0
-      #expect(session?.packetsReceived ?? 0 >= frames.count)
-      #expect(session?.packetsReceived ?? 0 <= sent?.packetsSent ?? 0)
+      #expect(session?.audio?.inbound.packetsReceived ?? 0 >= frames.count)
+      #expect(session?.audio?.inbound.packetsReceived ?? 0 <= sent?.audio?.outbound.packetsSent ?? 0)
       #expect(session?.packetsMalformed == 0)
-      #expect(session?.packetsLost == 0)
+      #expect(session?.audio?.inbound.packetsLost == 0)
       #expect(transport.unauthenticated + transport.refused + transport.unknown == 0)
       let report = await party.endpoint.connectivity
       #expect(report.dtlsStarted)
@@ -170,7 +170,7 @@ struct MediaEndpointTests {
     }
     for party in [pair.a, pair.b] {
       let (session, transport) = await party.endpoint.statistics
-      #expect(session?.packetsSent == 0)
+      #expect(session?.audio?.outbound.packetsSent == 0)
       #expect(transport.early == 0)
       #expect(party.units.isEmpty)
     }

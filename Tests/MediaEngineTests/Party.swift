@@ -61,14 +61,15 @@ final class Party: Sendable {
 
   func startMedia(ssrc: UInt32) async {
     let configuration = RTPSession.Configuration(
-      localSSRC: ssrc, cname: "party-\(ssrc)",
+      cname: "party-\(ssrc)",
       audio: .init(
-        payloadType: 111, acceptedPayloadTypes: [111: .opus],
+        localSSRC: ssrc, payloadType: 111, acceptedPayloadTypes: [111: .opus],
         initialSequenceNumber: SequenceNumber(rawValue: 65_530), initialTimestamp: RTPTimestamp(rawValue: 1)),
       wallClock: .init(instant: SystemClock.now, time: NTPTime(sinceUnixEpoch: .seconds(1_700_000_000))),
       seed: UInt64(ssrc))
     let session = RTPSession(configuration: configuration, at: SystemClock.now)
-    await endpoint.startMedia(session) { [log] unit in log.value.withLock { $0.units.append(unit) } }
+    await endpoint.startMedia(
+      session, .init(playAudio: { [log] unit in log.value.withLock { $0.units.append(unit) } }))
   }
 
   /// Sends the next numbered frame of 20 ms.
