@@ -27,6 +27,7 @@ import Testing
 
   @Test func `packets are kept with the time that pictures share, and the sink is left open`() async {
     let (reel, ear, timeline) = (Reel(), Ear(), SharedTimeline())
+    let began = SystemClock.now
     let pipeline = pipeline(MediaOffer(audioSink: ear, encodedSink: reel), timeline)
     for index in [0, 1, 2, 5] { pipeline.play(unit(index)) }
     await pipeline.finish()
@@ -35,8 +36,7 @@ import Testing
     #expect(reel.finishes == 0)
     #expect(ear.isFinished)
     // What is heard is known: a picture of a moment to come waits.
-    let now = SystemClock.now
-    #expect(timeline.playout(of: .seconds(60), now: now) > now)
+    #expect(timeline.playout(of: .seconds(60), now: began) > began)
   }
 
   @Test func `a sink for pictures only gets no sound`() async {

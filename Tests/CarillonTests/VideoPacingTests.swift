@@ -37,7 +37,9 @@ import Testing
     var pacing = pacing()
     _ = pacing.judge(.zero, at: at(0), readingSince: at(0))
     // Each picture takes 100 ms to read.
-    let verdicts = (1...3).map { pacing.judge(.milliseconds($0 * 40), at: at(1_000 + $0 * 100), readingSince: at(1_000)) }
+    let verdicts = (1...3).map { index in
+      pacing.judge(.milliseconds(index * 40), at: at(1_000 + index * 100), readingSince: at(1_000))
+    }
     #expect(verdicts == [.late, .late, .due(at(120))])
   }
 
@@ -65,5 +67,13 @@ import Testing
     #expect(abs(sent.count - expected * 10) <= 1)
     let gaps = zip(sent, sent.dropFirst()).map { ($1 - $0).inSeconds }
     #expect((gaps.max() ?? 0) - (gaps.min() ?? 0) < 1 / Double(rate) + 0.001)
+  }
+
+  @Test func `a gap is not made up for`() {
+    var pacing = pacing(100, limit: 20)
+    let times = [0, 500, 510, 520, 530, 540, 550].filter { time in
+      pacing.judge(.milliseconds(time), at: at(time), readingSince: at(time)) == .due(at(time))
+    }
+    #expect(times == [0, 500, 530])
   }
 }

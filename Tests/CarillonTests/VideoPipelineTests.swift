@@ -143,7 +143,7 @@ private func size(_ frame: EncodedVideoFrame) -> VideoSize? { VPXFrameHeader(.vp
     await sender.pipeline.finish()
     #expect(sender.frames.compactMap(size) == [VideoSize(width: 320, height: 180)])
     let gaps = zip(sender.frames, sender.frames.dropFirst()).map { $1.capturedAt - $0.capturedAt }
-    #expect(gaps.allSatisfy { $0 >= .milliseconds(33) })
+    #expect(gaps.allSatisfy { $0 >= .milliseconds(24) })
   }
 
   @Test(arguments: [true, false])

@@ -31,7 +31,8 @@ private struct Sender {
       of: ReceivedVideoFrame(
         codec: .vp8, payload: [0], isKeyFrame: false, timestamp: RTPTimestamp(rawValue: 0), temporalLayer: 0,
         firstArrival: Self.start + .milliseconds(milliseconds) + videoDelay,
-        position: position ?? Int64(milliseconds) * 90, captureTime: videoClock.map { $0 + .milliseconds(milliseconds) }))
+        position: position ?? Int64(milliseconds) * 90, captureTime: videoClock.map { $0 + .milliseconds(milliseconds) }
+      ))
   }
 }
 

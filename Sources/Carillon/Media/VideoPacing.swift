@@ -52,12 +52,12 @@ struct VideoPacing {
   /// When the next picture is to be read after one that was due.
   var nextDue: Instant { start + (last ?? .zero) + interval }
 
-  /// Evenly, whatever the source's rate.
+  /// Evenly, whatever the source's rate: after a gap, no picture comes sooner than half the peer's interval.
   private mutating func admits(_ timestamp: Duration) -> Bool {
     let due = nextAdmission ?? timestamp
     // Timestamps are rounded.
     guard timestamp + .milliseconds(1) >= due else { return false }
-    nextAdmission = max(due + shortestInterval, timestamp)
+    nextAdmission = max(due + shortestInterval, timestamp + shortestInterval / 2)
     return true
   }
 }

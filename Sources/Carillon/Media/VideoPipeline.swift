@@ -151,7 +151,9 @@ actor VideoPipeline {
   /// Encodes the picture that is due, and comes back when the next one is.
   private func capture() {
     let began = SystemClock.now
-    while let frame = nextFrame(), let verdict = pacing?.judge(frame.timestamp, at: SystemClock.now, readingSince: began) {
+    while let frame = nextFrame(),
+      let verdict = pacing?.judge(frame.timestamp, at: SystemClock.now, readingSince: began)
+    {
       switch verdict {
       case .early(let due):
         held = frame
