@@ -98,7 +98,10 @@ let package = Package(
     tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
     tests(
       "CarillonTests",
-      ["Carillon", "CarillonTesting", "MediaEngine", "JingleCore", "XMPPCore", "RTPCore", "MediaTime", logging]),
+      [
+        "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
+        logging,
+      ]),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon"]),
     tests("IntegrationTests", []),
   ],

@@ -32,15 +32,13 @@ actor VideoPipeline {
   static let playoutPixelLimit = 16 * 1_920 * 1_088
   /// Until the session has said what the path carries.
   static let initialBitsPerSecond = 300_000
-  /// How long pictures that are late are left out before one is sent all the same.
-  static let catchUpLimit = Duration.milliseconds(250)
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   private nonisolated let thread: CodecThread
   private nonisolated let inbox: VideoInbox
   private nonisolated let orders = Mutex(Orders())
-  private nonisolated let meter = Mutex(Meter())
+  private nonisolated let meter = Mutex(VideoMeter())
   private nonisolated let requestKeyFrame: @Sendable () -> Void
   private let offer: MediaOffer
   private let encoding: Encoding
@@ -51,13 +49,9 @@ actor VideoPipeline {
   private var send: (@Sendable (EncodedVideoFrame) -> Void)?
   private var encoder: VPXEncoder?
   private var scale: PictureScale
-  /// The source's time zero.
-  private var start = Instant(nanoseconds: 0)
+  private var pacing: VideoPacing?
   /// Read too early.
   private var held: VideoFrame?
-  private var lastTimestamp: Duration?
-  private var interval: Duration
-  private var frameRateLimit: FrameRateLimit?
   private var captureTimer: Ticker?
 
   private var decoder: VPXDecoder?
@@ -84,8 +78,6 @@ actor VideoPipeline {
     self.warn = warn
     inbox = VideoInbox()
     scale = PictureScale(maximumPixels: encoding.maximumPixels)
-    frameRateLimit = encoding.maximumFramesPerSecond.map { FrameRateLimit(framesPerSecond: $0) }
-    interval = .seconds(1) / Self.rate(of: offer)
   }
 
   nonisolated var figures: Figures { meter.withLock { $0.figures(at: SystemClock.now) } }
@@ -100,8 +92,9 @@ actor VideoPipeline {
     configuration.bitsPerSecond = min(Self.initialBitsPerSecond, encoding.maximumBitsPerSecond)
     encoder = try VPXEncoder(configuration)
     self.send = send
-    start = SystemClock.now
-    capture(at: start)
+    let now = SystemClock.now
+    pacing = VideoPacing(start: now, framesPerSecond: sourceRate, limit: encoding.maximumFramesPerSecond)
+    capture(at: now)
   }
 
   /// Carries out what the session wants of the encoder, with the next picture. Callable from any thread; never waits.
@@ -144,11 +137,9 @@ actor VideoPipeline {
     var wantsKeyFrame = false
   }
 
-  private static func rate(of offer: MediaOffer) -> Int { min(max(offer.video?.framesPerSecond ?? 30, 1), 120) }
+  private var sourceRate: Int { min(max(offer.video?.framesPerSecond ?? 30, 1), 120) }
 
-  private var framesPerSecond: Int {
-    min(Self.rate(of: offer), max(1, encoding.maximumFramesPerSecond ?? 120))
-  }
+  private var framesPerSecond: Int { min(sourceRate, max(1, encoding.maximumFramesPerSecond ?? 120)) }
 
   private func capture(at deadline: Instant) {
     captureTimer = thread.schedule(at: deadline) { [weak self] in
@@ -160,26 +151,21 @@ actor VideoPipeline {
   /// Encodes the picture that is due, and comes back when the next one is.
   private func capture() {
     let began = SystemClock.now
-    while let frame = nextFrame() {
-      guard frame.timestamp > lastTimestamp ?? .zero - .seconds(1) else {
-        meter.withLock { $0.figures.sent.framesDropped += 1 }
-        return capture(at: began + interval)
-      }
-      let now = SystemClock.now
-      // A source may say anything; an hour is as good as never.
-      let due = start + min(frame.timestamp, (now - start) + .seconds(3_600))
-      if due > now {
+    while let frame = nextFrame(),
+      let verdict = pacing?.judge(frame.timestamp, at: SystemClock.now, readingSince: began)
+    {
+      switch verdict {
+      case .early(let due):
         held = frame
         return capture(at: due)
-      }
-      if let lastTimestamp { interval = min(frame.timestamp - lastTimestamp, .seconds(1)) }
-      lastTimestamp = frame.timestamp
-      let isLate = now - due > interval && now - began < Self.catchUpLimit
-      if isLate {
+      case .late:
         meter.withLock { $0.figures.sent.framesDropped += 1 }
-      } else {
-        if frameRateLimit?.admits(frame.timestamp) ?? true { encode(frame, capturedAt: due) }
-        return capture(at: due + interval)
+      case .surplus(let next):
+        return capture(at: next)
+      case .due(let due):
+        encode(frame, capturedAt: due)
+        if let pacing { capture(at: pacing.nextDue) }
+        return
       }
     }
   }
@@ -226,6 +212,7 @@ actor VideoPipeline {
     captureTimer = nil
     held = nil
     send = nil
+    pacing = nil
     encoder = nil
   }
 
@@ -262,6 +249,9 @@ actor VideoPipeline {
     guard encodedSinkHasKeyFrame || frame.isKeyFrame else { return requestKeyFrame() }
     encodedSinkHasKeyFrame = true
     do {
+      guard frame.videoCodec == encoding.codec else {
+        throw CallError(.media, "the peer sends \(frame.videoCodec.rawValue) now")
+      }
       try sink.write(video: frame.payload.span, at: time)
     } catch {
       encodedSinkFailed = true
@@ -270,9 +260,8 @@ actor VideoPipeline {
   }
 
   private func decode(_ frame: ReceivedVideoFrame, at time: Duration) -> VideoFrame? {
-    let codec: VideoCodec = frame.codec == .vp8 ? .vp8 : .vp9
     // The peer may change between the codecs that were agreed on.
-    if decoder?.codecName != codec { decoder = VPXDecoder(codec: codec) }
+    if decoder?.codecName != frame.videoCodec { decoder = VPXDecoder(codec: frame.videoCodec) }
     guard let decoder else { return nil }
     let began = SystemClock.now
     do {
@@ -333,135 +322,11 @@ actor VideoPipeline {
   }
 }
 
-// MARK: -
-
-/// From the media loop to the codec thread. Bound: 30 frames (a second), then everything before the newest key frame is
-/// dropped, or everything up to the next one, which is asked for: what comes later builds on what was dropped.
-private final class VideoInbox: Sendable {
-  static let bound = 30
-
-  struct Outcome {
-    var dropped = 0
-    var needsKeyFrame = false
-    var needsReader = false
-  }
-
-  private struct State {
-    var frames: [ReceivedVideoFrame] = []
-    var awaitsKeyFrame = false
-    var hasReader = false
-    var isClosed = false
-  }
-
-  private let state = Mutex(State())
-
-  func append(_ frame: ReceivedVideoFrame) -> Outcome {
-    state.withLock { state in
-      var outcome = Outcome()
-      if state.isClosed { return outcome }
-      if state.awaitsKeyFrame, !frame.isKeyFrame {
-        outcome.dropped = 1
-        return outcome
-      }
-      state.awaitsKeyFrame = false
-      state.frames.append(frame)
-      if state.frames.count > Self.bound {
-        let kept = state.frames.lastIndex { $0.isKeyFrame } ?? 0
-        outcome.dropped = kept > 0 ? kept : state.frames.count
-        state.frames.removeFirst(outcome.dropped)
-        state.awaitsKeyFrame = state.frames.isEmpty
-        outcome.needsKeyFrame = state.awaitsKeyFrame
-      }
-      outcome.needsReader = !state.hasReader && !state.frames.isEmpty
-      if outcome.needsReader { state.hasReader = true }
-      return outcome
+extension ReceivedVideoFrame {
+  fileprivate var videoCodec: VideoCodec {
+    switch codec {
+    case .vp8: .vp8
+    case .vp9: .vp9
     }
   }
-
-  func next() -> ReceivedVideoFrame? {
-    state.withLock { state in
-      state.hasReader = false
-      return state.frames.isEmpty ? nil : state.frames.removeFirst()
-    }
-  }
-
-  /// Whether the caller is to see to it that the rest is read.
-  func needsReader() -> Bool {
-    state.withLock { state in
-      guard !state.hasReader, !state.frames.isEmpty else { return false }
-      state.hasReader = true
-      return true
-    }
-  }
-
-  /// The thread took no more work: whoever appends next tries again.
-  func missedReader() { state.withLock { $0.hasReader = false } }
-
-  func close() {
-    state.withLock { state in
-      state.isClosed = true
-      state.frames.removeAll()
-    }
-  }
-}
-
-/// Picks pictures so that no more than so many come in a second, evenly.
-private struct FrameRateLimit {
-  private let period: Duration
-  private var next: Duration?
-
-  init(framesPerSecond: Int) { period = .seconds(1) / max(1, framesPerSecond) }
-
-  mutating func admits(_ timestamp: Duration) -> Bool {
-    let due = next ?? timestamp
-    // Timestamps are rounded.
-    guard timestamp + .milliseconds(1) >= due else { return false }
-    next = max(due + period, timestamp)
-    return true
-  }
-}
-
-/// Counts what the pipeline does.
-private struct Meter {
-  var figures = VideoPipeline.Figures()
-  private var sent = FrameRate()
-  private var received = FrameRate()
-
-  mutating func encoded(_ packet: VPXEncoder.Packet?, took duration: Duration, at now: Instant) {
-    figures.sent.totalEncodeTime += duration
-    guard let packet else { return figures.sent.framesDropped += 1 }
-    figures.sent.framesEncoded += 1
-    if packet.isKeyFrame { figures.sent.keyFramesEncoded += 1 }
-    (figures.sent.frameWidth, figures.sent.frameHeight) = (packet.size.width, packet.size.height)
-    sent.count(at: now)
-  }
-
-  mutating func decoded(_ picture: VideoFrame?, isKeyFrame: Bool, took duration: Duration, at now: Instant) {
-    figures.received.totalDecodeTime += duration
-    figures.received.framesDecoded += 1
-    if isKeyFrame { figures.received.keyFramesDecoded += 1 }
-    guard let picture else { return }
-    (figures.received.frameWidth, figures.received.frameHeight) = (picture.width, picture.height)
-    received.count(at: now)
-  }
-
-  func figures(at now: Instant) -> VideoPipeline.Figures {
-    var figures = figures
-    figures.sent.framesPerSecond = sent.perSecond(at: now)
-    figures.received.framesPerSecond = received.perSecond(at: now)
-    return figures
-  }
-}
-
-/// The frames of the last second.
-private struct FrameRate {
-  /// More than 120 a second are not counted.
-  private var recent: [Instant] = []
-
-  mutating func count(at now: Instant) {
-    recent.removeAll { now - $0 >= .seconds(1) }
-    if recent.count < 120 { recent.append(now) }
-  }
-
-  func perSecond(at now: Instant) -> Double { Double(recent.count { now - $0 < .seconds(1) }) }
 }

@@ -87,8 +87,7 @@ package struct MediaTimeline: Sendable {
 
   /// Notes that the picture of a time is shown now.
   package mutating func shownVideo(at time: Duration, now: Instant) {
-    guard isSynchronized, let wait = wait(for: time, now: now) else { return audioVideoOffset = nil }
-    audioVideoOffset = wait
+    audioVideoOffset = isSynchronized ? wait(for: time, now: now) : nil
   }
 
   /// When a picture is to be shown that is here now: with the sound of its time; at once without sound; in half a second at
