@@ -26,10 +26,6 @@ actor VideoPipeline {
     var received = InboundVideoStatistics()
   }
 
-  /// How many pictures wait for their sound at most; then the oldest is shown at once.
-  static let playoutLimit = 16
-  /// The pixels of all that wait for their sound: 16 pictures of 1920×1080.
-  static let playoutPixelLimit = 16 * 1_920 * 1_088
   /// Until the session has said what the path carries.
   static let initialBitsPerSecond = 300_000
 
@@ -55,8 +51,7 @@ actor VideoPipeline {
   private var captureTimer: Ticker?
 
   private var decoder: VPXDecoder?
-  /// Decoded pictures that wait for their sound, in order.
-  private var waiting: [(frame: VideoFrame, at: Instant)] = []
+  private var waiting = VideoPlayoutQueue()
   private var playoutTimer: Ticker?
   private var sinkFailed = false
   private var encodedSinkFailed = false
@@ -121,8 +116,7 @@ actor VideoPipeline {
     guard !isFinished else { return }
     while let frame = inbox.next() { receive(frame) }
     inbox.close()
-    for picture in waiting { show(picture.frame) }
-    waiting.removeAll()
+    while let picture = waiting.next(at: Instant(nanoseconds: .max)) { show(picture) }
     isFinished = true
     playoutTimer = nil
     stopSending()
@@ -285,25 +279,14 @@ actor VideoPipeline {
   // MARK: Playout
 
   private func hold(_ picture: VideoFrame) {
-    let now = SystemClock.now
-    // In order: never before the picture that came before.
-    let due = max(timeline.playout(of: picture.timestamp, now: now), waiting.last?.at ?? now)
-    waiting.append((picture, due))
-    while waiting.count > Self.playoutLimit
-      || waiting.reduce(0, { $0 + $1.frame.size.pixelCount }) > Self.playoutPixelLimit
-    {
-      show(waiting.removeFirst().frame)
-    }
+    waiting.append(picture, due: timeline.playout(of: picture.timestamp, now: SystemClock.now))
     showDue()
   }
 
   private func showDue() {
-    let now = SystemClock.now
-    while let first = waiting.first, first.at <= now {
-      show(waiting.removeFirst().frame)
-    }
-    playoutTimer = waiting.first.map { first in
-      thread.schedule(at: first.at) { [weak self] in
+    while let picture = waiting.next(at: SystemClock.now) { show(picture) }
+    playoutTimer = waiting.nextDeadline.map { deadline in
+      thread.schedule(at: deadline) { [weak self] in
         // The timer runs on the thread that is this actor's executor.
         self?.assumeIsolated { $0.showDue() }
       }
