@@ -154,6 +154,7 @@ private func size(_ frame: EncodedVideoFrame) -> VideoSize? { VPXFrameHeader(.vp
     let count = sender.frames.count
     #expect((1...3).contains(count))
     sender.pipeline.request(.keyFrame)
+    try await sender.start()
     await sender.pipeline.finish()
     #expect(sender.warnings.count == 1)
     #expect(sender.warnings.first?.contains(fails ? "failed" : "ended") == true)

@@ -42,6 +42,8 @@ actor VideoPipeline {
   private let warn: @Sendable (CallError) -> Void
   private var isFinished = false
 
+  /// Once: a source that has ended is not asked again.
+  private var hasStarted = false
   private var send: (@Sendable (EncodedVideoFrame) -> Void)?
   private var encoder: VPXEncoder?
   private var scale: PictureScale
@@ -81,7 +83,8 @@ actor VideoPipeline {
   ///
   /// - Parameter send: called on the codec thread with each frame; must not wait.
   func start(send: @escaping @Sendable (EncodedVideoFrame) -> Void) throws {
-    guard encoding.sends, offer.video != nil, !isFinished, self.send == nil else { return }
+    guard encoding.sends, offer.video != nil, !isFinished, !hasStarted else { return }
+    hasStarted = true
     var configuration = VPXEncoder.Configuration(codec: encoding.codec)
     configuration.framesPerSecond = framesPerSecond
     configuration.bitsPerSecond = min(Self.initialBitsPerSecond, encoding.maximumBitsPerSecond)
