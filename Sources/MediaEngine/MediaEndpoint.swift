@@ -61,8 +61,10 @@ package actor MediaEndpoint {
       var video: [(frame: EncodedVideoFrame, stream: Int)] = []
       /// The streams that go on with a key frame.
       var broken: Set<Int> = []
+      /// The streams whose decoders need a key frame of the peer.
+      var undecodable: Set<Int> = []
 
-      var isEmpty: Bool { audio.isEmpty && video.isEmpty }
+      var isEmpty: Bool { audio.isEmpty && video.isEmpty && undecodable.isEmpty }
     }
 
     let frames = Mutex(Frames())
@@ -197,19 +199,17 @@ package actor MediaEndpoint {
     }
   }
 
+  /// The decoder cannot go on: asks the peer for a key frame. Callable from any thread; never waits.
+  package nonisolated func requestKeyFrame(stream: Int) {
+    hand { $0.undecodable.insert(stream) }
+  }
+
   private nonisolated func hand(_ add: (inout Outbox.Frames) -> Void) {
     let wasEmpty = outbox.frames.withLock { frames in
       defer { add(&frames) }
       return frames.isEmpty
     }
     if wasEmpty { outboxSource.fireNow() }
-  }
-
-  /// The decoder cannot go on: asks the peer for a key frame.
-  package func requestKeyFrame(stream: Int) {
-    guard isConnected, !isClosed else { return }
-    rtp?.requestKeyFrame(stream: stream, at: SystemClock.now)
-    flush()
   }
 
   package var statistics: (RTPSession.Statistics?, TransportStatistics) { (rtp?.statistics, transport) }
@@ -245,11 +245,13 @@ package actor MediaEndpoint {
       defer {
         frames.audio.removeAll(keepingCapacity: true)
         frames.video.removeAll(keepingCapacity: true)
+        frames.undecodable.removeAll()
       }
       return frames
     }
     guard isConnected, !isClosed else { return }
     let now = SystemClock.now
+    for stream in frames.undecodable { rtp?.requestKeyFrame(stream: stream, at: now) }
     for stream in frames.broken { outlets.requestOfEncoder(.keyFrame, stream) }
     for frame in frames.audio { rtp?.send(frame, at: now) }
     for (frame, stream) in frames.video { rtp?.send(frame, stream: stream, at: now) }

@@ -138,7 +138,7 @@ actor CallMedia {
     if let track = agreement.video, let endpoint = transports[track.transport]?.endpoint {
       video = VideoPipeline(
         offer, track.encoding, on: CodecThreads.shared.next(), timeline: timeline,
-        requestKeyFrame: { Task { await endpoint.requestKeyFrame(stream: 0) } }, warn: { [warn] in warn.yield($0) })
+        requestKeyFrame: { endpoint.requestKeyFrame(stream: 0) }, warn: { [warn] in warn.yield($0) })
     }
     let (audio, video) = (audio, video)
     let outlets = MediaEndpoint.Outlets(
@@ -153,7 +153,8 @@ actor CallMedia {
 
   private func beginEncodedSink(_ agreement: MediaNegotiation.Agreement) {
     guard let sink = offer.encodedSink else { return }
-    let video = agreement.video.flatMap { $0.encoding.receives && sink.kinds.contains(.video) ? $0.encoding.codec : nil }
+    let receivesVideo = agreement.video?.encoding.receives == true && sink.kinds.contains(.video)
+    let video = receivesVideo ? agreement.video?.encoding.codec : nil
     let audio = agreement.audio?.encoding.receives == true && sink.kinds.contains(.audio)
     do {
       try sink.begin(EncodedTracks(audio: audio, video: video))
