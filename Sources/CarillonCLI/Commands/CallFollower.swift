@@ -6,7 +6,7 @@ struct CallFollower: Sendable {
   let calls: ActiveCalls
   /// How long it may last, counted from connected.
   var limit: Duration?
-  var recording: String?
+  var recordings: [String] = []
   var direction = Direction.outgoing
 
   enum Direction: String { case outgoing, incoming }
@@ -28,7 +28,7 @@ struct CallFollower: Sendable {
           if let limit { group.addTask { await hangUp(call, after: limit) } }
         case .ended(let ending):
           end = ending
-          if let summary = CallSummary(peer: call.peer, report: report, end: ending, recording: recording) {
+          if let summary = CallSummary(peer: call.peer, report: report, end: ending, recordings: recordings) {
             console.result(summary.text)
           }
         default: break
@@ -52,7 +52,7 @@ struct CallFollower: Sendable {
     }
     guard let object = event.object else { return }
     var details = object.fields
-    if case .ended = event { details["recording"] = recording.map { .string($0) } }
+    if case .ended = event { details["recordings"] = .array(recordings.map { .string($0) }) }
     console.event(object.name, fields.merging(details))
   }
 
