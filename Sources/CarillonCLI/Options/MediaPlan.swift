@@ -46,20 +46,20 @@ struct MediaPlan: Equatable, Sendable {
     return !isVideoOnly || recordings.contains { $0.format == .wav || $0.format == .ogg }
   }
 
-  /// The offer for the `count`th call of one run, and the paths of its recordings.
-  func offer(call count: Int = 1) throws -> (offer: MediaOffer, recordings: [String]) {
+  /// The offer for the `count`th call of one run, and its recordings.
+  func offer(call count: Int = 1) throws -> (offer: MediaOffer, recordings: [RecordingFile]) {
     let recordings = recordings.map { $0.numbered(count) }
     for recording in recordings { try recording.check() }
     var offer = MediaOffer(audio: try audio.makeSource(), video: try video?.makeSource(size: videoSize))
     var kinds: Set<MediaKind> = []
     if receivesAudio { kinds.insert(.audio) }
     if receivesVideo { kinds.insert(.video) }
-    for recording in recordings { recording.attach(to: &offer, kinds: kinds) }
+    let files = recordings.map { $0.attach(to: &offer, kinds: kinds) }
 
     // What is kept nowhere is received all the same: sound is heard for its level, pictures stay as they came.
     if receivesAudio, !offer.receives(.audio) { offer.audioSink = DiscardingSink() }
     if receivesVideo, !offer.receives(.video) { offer.encodedSink = DiscardingEncodedSink(kinds: [.video]) }
-    return (offer, recordings.map(\.path))
+    return (offer, files)
   }
 }
 

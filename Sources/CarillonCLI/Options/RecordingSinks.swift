@@ -14,21 +14,38 @@ extension Recording {
   /// Lets what the peer sends go to the file, which is made when the first of it arrives.
   ///
   /// - Parameter kinds: what the call is about.
-  func attach(to offer: inout MediaOffer, kinds: Set<MediaKind>) {
+  func attach(to offer: inout MediaOffer, kinds: Set<MediaKind>) -> RecordingFile {
     let path = path
     switch format {
-    case .wav: offer.audioSink = LateAudioSink { try WAVWriter(path: path) }
-    case .y4m: offer.videoSink = LateVideoSink { try Y4MWriter(path: path) }
+    case .wav:
+      let sink = LateAudioSink { try WAVWriter(path: path) }
+      offer.audioSink = sink
+      return RecordingFile(path: path) { sink.isOpen }
+    case .y4m:
+      let sink = LateVideoSink { try Y4MWriter(path: path) }
+      offer.videoSink = sink
+      return RecordingFile(path: path) { sink.isOpen }
     case .ogg:
-      offer.encodedSink = LateEncodedSink(kinds: kinds, keeping: [.audio]) { _ in
+      let sink = LateEncodedSink(kinds: kinds, keeping: [.audio]) { _ in
         try OpusFileWriter(path: path, container: .ogg)
       }
+      offer.encodedSink = sink
+      return RecordingFile(path: path) { sink.isOpen }
     case .webm:
-      offer.encodedSink = LateEncodedSink(kinds: kinds, keeping: kinds) { tracks in
+      let sink = LateEncodedSink(kinds: kinds, keeping: kinds) { tracks in
         try WebMWriter(path: path, hasAudio: tracks.audio, video: tracks.video)
       }
+      offer.encodedSink = sink
+      return RecordingFile(path: path) { sink.isOpen }
     }
   }
+}
+
+/// What became of a recording.
+struct RecordingFile: Sendable {
+  let path: String
+  /// Whether anything came that was to be kept.
+  let isMade: @Sendable () -> Bool
 }
 
 /// A file of a peer's packets as they came.
@@ -56,6 +73,8 @@ final class LateAudioSink: AudioSink {
   }
 
   func finish() { sink.ifOpened?.finish() }
+
+  var isOpen: Bool { sink.ifOpened != nil }
 }
 
 final class LateVideoSink: VideoSink {
@@ -67,6 +86,8 @@ final class LateVideoSink: VideoSink {
   func write(_ frame: VideoFrame) throws { try sink.opened().write(frame) }
 
   func finish() { sink.ifOpened?.finish() }
+
+  var isOpen: Bool { sink.ifOpened != nil }
 }
 
 /// Takes sound and pictures from two threads.
@@ -104,6 +125,8 @@ final class LateEncodedSink: EncodedMediaSink {
   }
 
   func finish() { recorder.withLock { $0 }?.ifOpened?.finish() }
+
+  var isOpen: Bool { recorder.withLock { $0 }?.ifOpened != nil }
 
   private func recorder(for kind: MediaKind) throws -> (any PacketRecorder)? {
     guard kept.contains(kind) else { return nil }
