@@ -63,7 +63,8 @@ import Testing
       ("bars", .bars()), ("bars:1280x720", .bars(VideoSize(width: 1280, height: 720))),
       ("bars@25", .bars(framesPerSecond: 25)),
       ("bars:64x60@120", .bars(VideoSize(width: 64, height: 60), framesPerSecond: 120)), ("-", .standardInput),
-      ("none", .receiveOnly), ("film.mkv", .file("film.mkv")), ("./bars", .file("./bars")), ("bars.webm", .file("bars.webm")),
+      ("none", .receiveOnly), ("film.mkv", .file("film.mkv")), ("./bars", .file("./bars")),
+      ("bars.webm", .file("bars.webm")),
       ("a:b@c.y4m", .file("a:b@c.y4m")),
     ] as [(String, VideoArgument)])
   func video(text: String, argument: VideoArgument) throws {

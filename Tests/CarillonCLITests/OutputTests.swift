@@ -80,9 +80,10 @@ import Testing
   func streams() throws {
     let object = try JSONSerialization.jsonObject(with: Data(CallStatistics.sample.object.text.utf8))
     let streams = try #require((object as? [String: Any])?["streams"] as? [[String: Any]])
-    #expect(streams.map { "\($0["type"] ?? "") \($0["kind"] ?? "")" } == [
-      "outbound-rtp audio", "outbound-rtp video", "inbound-rtp audio", "inbound-rtp video",
-    ])
+    #expect(
+      streams.map { "\($0["type"] ?? "") \($0["kind"] ?? "")" } == [
+        "outbound-rtp audio", "outbound-rtp video", "inbound-rtp audio", "inbound-rtp video",
+      ])
     let common: Set = ["type", "kind", "ssrc", "codec", "bitrate", "nackCount"]
     let sent = common.union([
       "packetsSent", "bytesSent", "targetBitrate", "remotePacketsLost", "remoteJitterMs", "retransmittedPacketsSent",

@@ -15,7 +15,9 @@ struct CallSummary: Equatable {
       "ICE \(report.iceTime.short)", "DTLS \(report.dtlsTime.short)",
     ]
     add("set-up", "\(report.setupTime.short): \(steps.compactMap { $0 }.joined(separator: ", "))")
-    let path = ["\(report.localCandidateType) to \(report.remoteCandidateType)", report.dtlsVersion, report.srtpProfile]
+    let path = [
+      "\(report.localCandidateType) to \(report.remoteCandidateType)", report.dtlsVersion, report.srtpProfile,
+    ]
     let isShared = report.audioCodec != nil && report.videoCodec != nil && report.isBundled
     add("path", (path + (isShared ? ["bundled"] : [])).joined(separator: ", "))
     if let statistics = end.statistics {
