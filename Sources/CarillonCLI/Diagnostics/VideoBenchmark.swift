@@ -51,6 +51,7 @@ final class VideoBenchmark: Sendable {
           for await _ in meter.firstPicture { break }
           try await Task.sleep(for: Self.warmUp)
           let before = Moment(meter)
+          _ = meter.takeAges()
           try await Task.sleep(for: span)
           return Result(size: size, from: before, to: Moment(meter), ages: meter.takeAges())
         }
@@ -73,7 +74,6 @@ final class VideoBenchmark: Sendable {
     let inbound: InboundStreamStatistics?
 
     init(_ meter: VideoMeter) {
-      _ = meter.takeAges()
       (outbound, inbound) = meter.streams
     }
   }
