@@ -20,7 +20,8 @@ def make_picture_file(path, width, height, seconds):
     """A Y4M file of one colour on which a small test picture moves; returns its mean colour."""
     field = f"color=c=0xC06030:s={width}x{height}:r=30"
     marker = f"testsrc2=s={width // 4}x{height // 4}:r=30"
-    graph = f"{field}[field];{marker}[marker];[field][marker]overlay=x='mod(n*4,{width}*3/4)':y={height // 3},format=yuv420p"
+    place = f"overlay=x='mod(n*4,{width}*3/4)':y={height // 3}"
+    graph = f"{field}[field];{marker}[marker];[field][marker]{place},format=yuv420p"
     _, errors = ffmpeg("-y", "-filter_complex", graph, "-t", seconds, path)
     if errors:
         raise RuntimeError(f"ffmpeg: {errors}")

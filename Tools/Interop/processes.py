@@ -180,7 +180,7 @@ class PageServer:
         self.jobs[name] = job
         events = self.events[name] = Events("Chromium")
         home = folder / f"chromium-{name}"
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         flags = [
             "--headless=new", "--no-sandbox",  # only our own page is ever open
             "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + str(home / "profile"),

@@ -1,5 +1,7 @@
 // One call: message initiation (XEP-0353), the Jingle session (XEP-0166) and the RTCPeerConnection that it steers.
-import { candidateFromICE, features, jingleFromSDP, jingleNS as j, sdpFromCandidate, sdpFromJingle } from "./jingle.js";
+import {
+  candidateFromICE, features, iceCredentials, jingleFromSDP, jingleNS as j, sdpFromCandidate, sdpFromJingle,
+} from "./jingle.js";
 import { flow, Listener, Picture, tone, Viewer } from "./media.js";
 import { Capabilities, child, children, element, ns } from "./xmpp.js";
 
@@ -8,8 +10,8 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 /**
  * Places a call, or answers the first that comes.
  *
- * The job says: `media` (["audio", "video"]), `bundled`, `videoCodecs` (names, or undefined for all), `seconds` after which it
- * hangs up (undefined: it does not), `tone` in Hz, `picture` ({ width, height, colour }).
+ * The job says: `media` (["audio", "video"]), `bundled`, `videoCodecs` (names, or null for all), `seconds` after which
+ * it hangs up (undefined: it does not), `tone` in Hz, `picture` ({ width, height, colour }).
  */
 export class Call {
   #capabilities = new Capabilities(features);
@@ -55,7 +57,7 @@ export class Call {
     else this.connection.refuse(stanza, "service-unavailable");
   }
 
-  // --- XEP-0353 --------------------------------------------------------------------------------------------------------
+  // --- XEP-0353 ------------------------------------------------------------------------------------------------------
 
   #message(to, payload) {
     const store = element("urn:xmpp:hints", "store");
@@ -80,7 +82,7 @@ export class Call {
     }
   }
 
-  // --- XEP-0166 --------------------------------------------------------------------------------------------------------
+  // --- XEP-0166 ------------------------------------------------------------------------------------------------------
 
   #jingle(action, attributes, ...payload) {
     const jingle = element(j.jingle, "jingle", { action, sid: this.sid, ...attributes }, ...payload);
@@ -152,7 +154,7 @@ export class Call {
     await this.#end(reason);
   }
 
-  // --- XEP-0176 --------------------------------------------------------------------------------------------------------
+  // --- XEP-0176 ------------------------------------------------------------------------------------------------------
 
   #trickle(candidate) {
     this.#candidates.push(candidate);
@@ -168,9 +170,8 @@ export class Call {
     for (const candidate of this.#candidates.splice(0)) {
       if (candidate.protocol !== "udp" || candidate.component === "rtcp") continue;
       const name = candidate.sdpMid;
-      const section = this.peerConnection.localDescription.sdp.split(/^(?=m=)/m).find((each) => each.includes(`a=mid:${name}\r`));
-      const [ufrag, pwd] = ["ice-ufrag", "ice-pwd"].map((key) => new RegExp(`a=${key}:(.*)\r`).exec(section)[1]);
-      const transport = element(j.ice, "transport", { ufrag, pwd }, candidateFromICE(candidate, crypto.randomUUID()));
+      const credentials = iceCredentials(this.peerConnection.localDescription.sdp, name);
+      const transport = element(j.ice, "transport", credentials, candidateFromICE(candidate, crypto.randomUUID()));
       this.#jingle("transport-info", {}, element(j.jingle, "content", { creator: "initiator", name }, transport));
     }
   }
@@ -180,7 +181,7 @@ export class Call {
     for (const candidate of this.#remoteCandidates.splice(0)) await this.peerConnection.addIceCandidate(candidate);
   }
 
-  // --- media -----------------------------------------------------------------------------------------------------------
+  // --- media ---------------------------------------------------------------------------------------------------------
 
   #track(kind) {
     if (kind === "audio") return tone(this.audio, this.job.tone);

@@ -28,15 +28,17 @@ const directions = ["sendrecv", "sendonly", "recvonly", "inactive"];
 /** `senders` for a direction in the SDP of this side, and back. */
 const sendersOf = (direction, side) =>
   ({ sendrecv: "both", sendonly: side, recvonly: opposite[side], inactive: "none" })[direction];
-const directionOf = (senders, side) => directions.find((each) => sendersOf(each, side) === (senders ?? "both"));
+const directionOf = (senders, side) =>
+  directions.find((each) => sendersOf(each, side) === (senders ?? "both"));
 
-// --- SDP to Jingle -----------------------------------------------------------------------------------------------------
+// --- SDP to Jingle ---------------------------------------------------------------------------------------------------
 
 /** An SDP's session lines and media sections, each `{ value(key), values(key), has(key) }` over its attributes. */
 function sections(sdp) {
   const [session, ...media] = sdp.split(/^(?=m=)/m).map((text) => {
     const lines = text.trim().split(/\r?\n/);
-    const values = (key) => lines.filter((line) => line.startsWith(`a=${key}:`)).map((line) => line.slice(key.length + 3));
+    const values = (key) =>
+      lines.filter((line) => line.startsWith(`a=${key}:`)).map((line) => line.slice(key.length + 3));
     return { lines, values, value: (key) => values(key)[0], has: (key) => lines.includes(`a=${key}`) };
   });
   return { session, media };
@@ -60,8 +62,9 @@ function contentFromSection(section, session, side) {
     payloadTypes.map((id) => payloadTypeFromSection(section, id)),
     feedbackFromSection(section, "*"),
     section.values("extmap").map((value) => {
-      const [id, way] = value.split(" ")[0].split("/");
-      return element(j.extensions, "rtp-hdrext", { id, uri: value.split(" ")[1], senders: way && sendersOf(way, side) });
+      const [key, uri] = value.split(" ");
+      const [id, way] = key.split("/");
+      return element(j.extensions, "rtp-hdrext", { id, uri, senders: way && sendersOf(way, side) });
     }),
     session.has("extmap-allow-mixed") || section.has("extmap-allow-mixed")
       ? element(j.extensions, "extmap-allow-mixed") : undefined,
@@ -72,22 +75,27 @@ function contentFromSection(section, session, side) {
   const transport = element(j.ice, "transport", { ufrag: inherited("ice-ufrag"), pwd: inherited("ice-pwd") },
     element(j.dtls, "fingerprint", { hash, setup: inherited("setup") }, fingerprint));
   const senders = sendersOf(direction, side);
-  return element(j.jingle, "content", { creator: "initiator", name: section.value("mid"), senders }, description, transport);
+  const name = section.value("mid");
+  return element(j.jingle, "content", { creator: "initiator", name, senders }, description, transport);
 }
 
 function payloadTypeFromSection(section, id) {
   const own = (key) => section.values(key).find((value) => value.startsWith(`${id} `))?.slice(id.length + 1);
   const [name, clockrate, channels] = own("rtpmap").split("/");
-  const parameters = (own("fmtp") ?? "").split(";").map((part) => part.trim()).filter(Boolean).map((part) => {
-    const [key, ...value] = part.split("="); // `0-16` has no name, `1/a=b` may have a second equals sign
+  const parts = (own("fmtp") ?? "").split(";").map((part) => part.trim()).filter(Boolean);
+  const parameters = parts.map((part) => {
+    const [key, ...value] = part.split("="); // `0-16` has no name, and a value may have an equals sign
     return element(j.rtp, "parameter", value.length ? { name: key, value: value.join("=") } : { name: "", value: key });
   });
-  return element(j.rtp, "payload-type", { id, name, clockrate, channels }, parameters, feedbackFromSection(section, id));
+  const feedback = feedbackFromSection(section, id);
+  return element(j.rtp, "payload-type", { id, name, clockrate, channels }, parameters, feedback);
 }
 
 function feedbackFromSection(section, id) {
-  return section.values("rtcp-fb").map((value) => value.split(" ")).filter(([of]) => of === id).map(([, type, subtype]) =>
-    type === "trr-int" ? element(j.feedback, "rtcp-fb-trr-int", { value: subtype })
+  const own = section.values("rtcp-fb").map((value) => value.split(" ")).filter(([of]) => of === id);
+  return own.map(([, type, subtype]) =>
+    type === "trr-int"
+      ? element(j.feedback, "rtcp-fb-trr-int", { value: subtype })
       : element(j.feedback, "rtcp-fb", { type, subtype }));
 }
 
@@ -100,12 +108,13 @@ function sourcesFromSection(section) {
   }
   const groups = section.values("ssrc-group").map((value) => {
     const [semantics, ...ssrcs] = value.split(" ");
-    return element(j.sources, "ssrc-group", { semantics }, ssrcs.map((ssrc) => element(j.sources, "source", { ssrc })));
+    const members = ssrcs.map((ssrc) => element(j.sources, "source", { ssrc }));
+    return element(j.sources, "ssrc-group", { semantics }, members);
   });
   return [...sources.values(), ...groups];
 }
 
-// --- Jingle to SDP -----------------------------------------------------------------------------------------------------
+// --- Jingle to SDP ---------------------------------------------------------------------------------------------------
 
 /** The SDP that says what a <jingle/> element by `side` says; its group counts only when `bundled` is set. */
 export function sdpFromJingle(jingle, side, { bundled }) {
@@ -127,7 +136,8 @@ function sectionFromContent(content, side) {
   const lines = [
     `m=${description.getAttribute("media")} 9 UDP/TLS/RTP/SAVPF ${ids.join(" ")}`, "c=IN IP4 0.0.0.0",
     `a=mid:${content.getAttribute("name")}`, `a=${directionOf(content.getAttribute("senders"), side)}`,
-    `a=ice-ufrag:${transport.getAttribute("ufrag")}`, `a=ice-pwd:${transport.getAttribute("pwd")}`, "a=ice-options:trickle",
+    `a=ice-ufrag:${transport.getAttribute("ufrag")}`, `a=ice-pwd:${transport.getAttribute("pwd")}`,
+    "a=ice-options:trickle",
     `a=fingerprint:${fingerprint.getAttribute("hash")} ${fingerprint.textContent.trim()}`,
     `a=setup:${fingerprint.getAttribute("setup")}`,
   ];
@@ -138,8 +148,11 @@ function sectionFromContent(content, side) {
     const way = senders && senders !== "both" ? `/${directionOf(senders, side)}` : "";
     lines.push(`a=extmap:${extension.id}${way} ${extension.getAttribute("uri")}`);
   }
-  lines.push(...feedbackLines(description, "*"), ...payloadTypes.flatMap(payloadTypeLines), ...sourceLines(description));
-  return [...lines, ...children(transport, j.ice, "candidate").map((each) => `a=${sdpFromCandidate(each)}`)];
+  const candidates = children(transport, j.ice, "candidate").map((each) => `a=${sdpFromCandidate(each)}`);
+  return [
+    ...lines, ...feedbackLines(description, "*"), ...payloadTypes.flatMap(payloadTypeLines),
+    ...sourceLines(description), ...candidates,
+  ];
 }
 
 function payloadTypeLines(payloadType) {
@@ -160,7 +173,8 @@ function feedbackLines(parent, id) {
   const words = (each) => [each.getAttribute("type"), each.getAttribute("subtype")].filter(Boolean).join(" ");
   return [
     ...children(parent, j.feedback, "rtcp-fb").map((each) => `a=rtcp-fb:${id} ${words(each)}`),
-    ...children(parent, j.feedback, "rtcp-fb-trr-int").map((each) => `a=rtcp-fb:${id} trr-int ${each.getAttribute("value")}`),
+    ...children(parent, j.feedback, "rtcp-fb-trr-int").map(
+      (each) => `a=rtcp-fb:${id} trr-int ${each.getAttribute("value")}`),
   ];
 }
 
@@ -177,7 +191,13 @@ function sourceLines(description) {
   ];
 }
 
-// --- candidates --------------------------------------------------------------------------------------------------------
+// --- candidates ------------------------------------------------------------------------------------------------------
+
+/** `{ ufrag, pwd }` of an SDP's section with that mid. */
+export function iceCredentials(sdp, mid) {
+  const section = sections(sdp).media.find((each) => each.value("mid") === mid);
+  return { ufrag: section.value("ice-ufrag"), pwd: section.value("ice-pwd") };
+}
 
 /** XEP-0176's candidate for an RTCIceCandidate. */
 export function candidateFromICE(candidate, id) {
@@ -193,5 +213,6 @@ export function candidateFromICE(candidate, id) {
 export function sdpFromCandidate(candidate) {
   const read = (...names) => names.map((name) => candidate.getAttribute(name)).join(" ");
   const related = candidate.hasAttribute("rel-addr") ? ` raddr ${read("rel-addr")} rport ${read("rel-port")}` : "";
-  return `candidate:${read("foundation", "component", "protocol", "priority", "ip", "port")} typ ${read("type")}${related}`;
+  const address = read("foundation", "component", "protocol", "priority", "ip", "port");
+  return `candidate:${address} typ ${read("type")}${related}`;
 }

@@ -11,13 +11,14 @@ function report(event, details = {}) {
   reports = reports.then(() => fetch(`/report?page=${page}`, { method: "POST", body }));
 }
 
-window.addEventListener("unhandledrejection", (event) => report("error", { message: String(event.reason?.stack ?? event.reason) }));
-window.addEventListener("error", (event) => report("error", { message: event.message }));
+const reportError = (error) => report("error", { message: String(error?.stack ?? error) });
+window.addEventListener("unhandledrejection", (event) => reportError(event.reason));
+window.addEventListener("error", (event) => reportError(event.message));
 
 const job = await (await fetch(`/job?page=${page}`)).json();
 const connection = await Connection.open(job);
 const call = new Call(connection, job, report);
-connection.onError = (error) => report("error", { message: String(error.stack ?? error) });
+connection.onError = reportError;
 connection.onStanza = (stanza) => call.receive(stanza);
 await call.announce();
 report("online", { jid: connection.jid });

@@ -10,7 +10,7 @@ export function tone(context, hertz) {
   return destination.stream.getAudioTracks()[0];
 }
 
-/** A picture of one colour, in which a small white square moves: 30 frames a second, no two next to each other alike. */
+/** A picture of one colour in which a small white square moves, 30 times a second. */
 export class Picture {
   constructor({ width, height, colour }) {
     this.canvas = Object.assign(document.createElement("canvas"), { width, height });
@@ -88,10 +88,14 @@ export async function flow(connection) {
     const found = reports.find((each) => each.type === type && each.kind === kind);
     return found && { codec: codec(found), ...Object.fromEntries(keys.map((key) => [key, found[key]])) };
   };
-  const inbound = ["packetsReceived", "packetsLost", "framesDecoded", "keyFramesDecoded", "framesDropped", "freezeCount",
-    "frameWidth", "frameHeight", "concealedSamples", "nackCount", "pliCount"];
-  const outbound = ["packetsSent", "framesSent", "keyFramesEncoded", "frameWidth", "frameHeight", "nackCount", "pliCount",
-    "retransmittedPacketsSent", "targetBitrate"];
+  const inbound = [
+    "packetsReceived", "packetsLost", "framesDecoded", "keyFramesDecoded", "framesDropped", "freezeCount", "frameWidth",
+    "frameHeight", "concealedSamples", "nackCount", "pliCount",
+  ];
+  const outbound = [
+    "packetsSent", "framesSent", "keyFramesEncoded", "frameWidth", "frameHeight", "nackCount", "pliCount",
+    "retransmittedPacketsSent", "targetBitrate",
+  ];
   return {
     transports: reports.filter((each) => each.type === "transport" && each.dtlsState === "connected").length,
     audio: { inbound: pick("inbound-rtp", "audio", inbound), outbound: pick("outbound-rtp", "audio", outbound) },
