@@ -54,7 +54,7 @@ package struct FrameAssembler: Sendable {
     var arrival: Instant
   }
 
-  package let codec: VideoPayloadFormat
+  package private(set) var codec: VideoPayloadFormat
   /// How long packets may be missing; it may follow the round trip time.
   package var patience: Duration
   /// Whether nothing can be handed on before a key frame comes.
@@ -88,6 +88,9 @@ package struct FrameAssembler: Sendable {
   }
 
   package var packetCount: Int { packets.count }
+
+  /// Whether a key frame has begun to come that was not handed on.
+  package var isKeyFrameUnderWay: Bool { !keyFrameStarts.isEmpty }
 
   /// The first packet that is still wanted, for the one who asks for missing ones; nil before the first frame.
   package var firstWanted: ExtendedSequenceNumber? { cursor.map(ExtendedSequenceNumber.init(rawValue:)) }
@@ -147,8 +150,9 @@ package struct FrameAssembler: Sendable {
     return nil
   }
 
-  /// The stream has begun anew: other numbers, other pictures.
-  package mutating func restart() {
+  /// The stream has begun anew: other numbers, other pictures, maybe another codec.
+  package mutating func restart(codec: VideoPayloadFormat? = nil) {
+    self.codec = codec ?? self.codec
     dropAll()
     cursor = nil
     highest = nil
