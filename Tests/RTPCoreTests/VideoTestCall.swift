@@ -32,7 +32,7 @@ struct VideoTestCall {
     var lastFrameAt: Instant?
     var packets: [(time: Instant, bytes: [UInt8], kind: RTPSession.OutgoingPacket.Kind)] = []
 
-    var inbound: RTPSession.VideoStatistics { session.statistics.video[0] }
+    var video: RTPSession.VideoStatistics { session.statistics.video[0] }
     var outbound: RTPSession.OutboundStatistics { session.statistics.video[0].outbound }
 
     func rtpBits(since time: Instant) -> Double {
