@@ -182,6 +182,13 @@ package struct JitterBuffer: Sendable {
     if state == .playing { state = .draining }
   }
 
+  /// Hands out what waits, in order: there is no time left to play it.
+  package mutating func takeAll() -> [ReceivedAudioFrame] {
+    var frames: [ReceivedAudioFrame] = []
+    while !entries.isEmpty { frames.append(take()) }
+    return frames
+  }
+
   /// A new stream takes the old one's place, its numbers and timestamps having nothing to do with the old one's.
   package mutating func restart() {
     guard state != .idle else { return }

@@ -59,6 +59,9 @@ struct AudioReceiver: Sendable {
     jitterBuffer.next(at: now)
   }
 
+  /// What was not played yet, for recordings to be whole.
+  mutating func takeAll() -> [ReceivedAudioFrame] { jitterBuffer.takeAll() }
+
   /// The stream has ended: what has come is played.
   mutating func retire(at now: Instant) {
     source.retire(at: now)

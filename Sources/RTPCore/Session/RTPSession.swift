@@ -119,12 +119,13 @@ package struct RTPSession: Sendable {
     }
   }
 
-  /// Says BYE. What follows is ignored.
+  /// Says BYE, and hands out what waits to be played. What follows is ignored.
   ///
   /// - Specification: RFC 3550 §6.6
   package mutating func finish(reason: String? = nil, at now: Instant) {
     guard !isFinished else { return }
     isFinished = true
+    for frame in audioReceiver?.takeAll() ?? [] { outputs.append(.audio(.skipped(frame))) }
     sendReport(with: .goodbye(Goodbye(ssrcs: Array(localSSRCs.prefix(31)), reason: reason)), at: now)
   }
 
