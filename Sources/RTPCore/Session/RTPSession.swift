@@ -86,8 +86,8 @@ package struct RTPSession: Sendable {
   ///
   /// Frames come in the order of their positions. A gap before a frame is silence: the packet is then marked.
   package mutating func send(_ frame: EncodedAudioFrame, at now: Instant) {
-    guard !isFinished, configuration.audio?.sends == true else { return }
-    var packet = storage.take(capacity: 12 + OutgoingExtensions.usualSize + frame.payload.count)
+    guard !isFinished, configuration.audio?.sends == true, let overhead = audioSender?.overhead else { return }
+    var packet = storage.take(capacity: overhead + frame.payload.count)
     audioSender?.write(frame, congestion: &congestion, to: &packet, at: now)
     outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
   }
@@ -275,8 +275,11 @@ package struct RTPSession: Sendable {
   /// This side's name in reports.
   var primarySSRC: UInt32 { audioSender?.stream.ssrc ?? videoSenders.first?.stream.ssrc ?? 1 }
 
-  /// The video streams that come.
-  private var remoteSSRCs: [UInt32] { videoReceivers.compactMap(\.source.ssrc) }
+  /// The video streams that come; where there are none, the audio.
+  private var remoteSSRCs: [UInt32] {
+    let videos = videoReceivers.compactMap(\.source.ssrc)
+    return videos.isEmpty ? audioReceiver?.source.ssrc.map { [$0] } ?? [] : videos
+  }
 
   /// The peer has taken one of our SSRCs: it is left to the peer. Where our own packets come back to us, another one
   /// would help for a moment only.
