@@ -41,7 +41,7 @@ extension VideoTestCall {
 
 @Suite("A call with pictures over a bad path")
 struct BadPathTests {
-  @Test(arguments: [1, 2, 3, 4] as [UInt64])
+  @Test(arguments: [1, 2, 3] as [UInt64])
   func `40 ± 8 ms with 3 % loss: nearly all frames come, and no picture stands still for a second`(seed: UInt64) {
     var call = VideoTestCall(seed: seed)
     call.degrade {
@@ -65,7 +65,7 @@ struct BadPathTests {
     }
   }
 
-  @Test(arguments: [1, 2, 3] as [UInt64])
+  @Test(arguments: [1, 2] as [UInt64])
   func `Without RTX the packets themselves are sent again`(seed: UInt64) {
     let configurations = [0, 1].map { VideoTestCall.configuration($0, hasRTX: false) }
     var call = VideoTestCall(configurations, seed: seed)
@@ -99,7 +99,7 @@ struct BadPathTests {
     }
   }
 
-  @Test(arguments: [1, 2, 3, 4] as [UInt64])
+  @Test(arguments: [1, 2, 3] as [UInt64])
   func `Before 600 kbit/s the rate settles below within 10 s, with little loss after that`(seed: UInt64) {
     var call = VideoTestCall(seed: seed)
     call.parties[0].path.bitsPerSecond = 600_000
@@ -149,7 +149,7 @@ struct BadPathTests {
     #expect(call.parties[0].target ?? 0 > before / 2)
   }
 
-  @Test(arguments: [1, 2, 3] as [UInt64])
+  @Test(arguments: [1, 2] as [UInt64])
   func `Duplicates and packets far out of order harm nothing`(seed: UInt64) {
     var call = VideoTestCall(seed: seed)
     call.degrade { $0.jitter = .milliseconds(60) }

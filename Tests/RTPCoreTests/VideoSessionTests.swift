@@ -401,6 +401,22 @@ struct VideoSendingTests {
     #expect(5...11 ~= bench.video.outbound.retransmittedPacketsSent)
   }
 
+  @Test func `A peer that misses everything, always, gets no more than the pacer lets go`() {
+    var bench = Bench()
+    var bytes = 0
+    var last = SequenceNumber(rawValue: 65_500)
+    for step in 0..<5_000 {
+      if step % 33 == 0 { bench.sendFrame(isKeyFrame: step == 0, count: 2_000) }
+      last = bench.rtp.last { $0.ssrc == 1001 }?.sequenceNumber ?? last
+      bench.packets.removeAll()
+      bench.receive(.nack(NACK(mediaSSRC: 1001, sequenceNumbers: (0..<500).map { last + -$0 })))
+      bench.wait(.milliseconds(1))
+      bytes += bench.packets.reduce(0) { $0 + ($1.kind == .rtp ? $1.bytes.count : 0) }
+    }
+    #expect(bytes * 8 < 5 * 5 * 500_000)
+    #expect(bench.video.outbound.nackCount == 5_000)
+  }
+
   @Test func `Frames are dropped up to a key frame, which is asked for, when the encoder does not heed its target`() {
     var bench = Bench()
     for number in 0..<120 {

@@ -93,10 +93,12 @@ struct VideoTestCall {
   mutating func run(for duration: Duration) {
     let end = now + duration
     while true {
-      let times = parties.flatMap { party in
-        [party.nextVideo, party.nextAudio, party.session.nextDeadline, party.path.nextArrival].compactMap { $0 }
+      var next = end + .nanoseconds(1)
+      for index in parties.indices {
+        next = min(next, parties[index].nextVideo, parties[index].nextAudio)
+        next = min(next, parties[index].session.nextDeadline ?? next, parties[index].path.nextArrival ?? next)
       }
-      guard let next = times.min(), next <= end else { break }
+      guard next <= end else { break }
       now = max(now, next)
       for index in parties.indices {
         for packet in parties[index].path.arrived(at: now) {

@@ -100,6 +100,7 @@ package struct TransportArrivalLog: Sendable {
   package private(set) var nextDeadline: Instant?
 
   private var arrivals: [(number: ExtendedSequenceNumber, ticks: Int64)] = []
+  private var isSorted = true
   private var highest: ExtendedSequenceNumber?
   /// The first packet that no message has told about.
   private var next: ExtendedSequenceNumber?
@@ -114,6 +115,7 @@ package struct TransportArrivalLog: Sendable {
     let extended = highest?.nearest(number) ?? ExtendedSequenceNumber(number)
     highest = max(highest ?? extended, extended)
     if arrivals.count == Self.capacity { arrivals.removeFirst(Self.capacity / 2) }
+    if let last = arrivals.last, last.number >= extended { isSorted = false }
     arrivals.append((extended, now.nanoseconds / 250_000))
     if nextDeadline == nil { nextDeadline = now + interval }
     if arrivals.count >= Self.maximumCount { nextDeadline = now }
@@ -122,7 +124,8 @@ package struct TransportArrivalLog: Sendable {
   /// The messages that tell about everything that has come since the last ones.
   package mutating func feedback() -> [TransportFeedback] {
     defer { nextDeadline = nil }
-    arrivals.sort { ($0.number, $0.ticks) < ($1.number, $1.ticks) }
+    if !isSorted { arrivals.sort { ($0.number, $0.ticks) < ($1.number, $1.ticks) } }
+    isSorted = true
     var messages: [TransportFeedback] = []
     var rest = arrivals[...]
     while let first = rest.first {
@@ -132,6 +135,7 @@ package struct TransportArrivalLog: Sendable {
       let reference = first.ticks / TransportFeedback.ticksPerReference
       var ticks = reference * TransportFeedback.ticksPerReference
       var deltas: [Int16?] = []
+      deltas.reserveCapacity(min(rest.count * 2, Self.maximumCount))
       while let arrival = rest.first {
         let distance = arrival.number - base
         guard distance >= deltas.count else {

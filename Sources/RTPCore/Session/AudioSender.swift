@@ -4,7 +4,7 @@ import MediaTime
 struct AudioSender: Sendable {
   var stream: SendStream
   private(set) var figures: RTPSession.OutboundStatistics
-  let extensions: OutgoingExtensions
+  private let extensions: OutgoingExtensions
 
   private let payloadType: UInt8
   private let clockRate: Int
@@ -24,6 +24,9 @@ struct AudioSender: Sendable {
     clockRate = audio.clockRate
     initialTimestamp = audio.initialTimestamp
   }
+
+  /// What stands before the payload in a packet, at most.
+  var overhead: Int { 12 + extensions.maximumSize }
 
   /// Appends the frame's packet, stamped as of now: audio does not wait.
   ///

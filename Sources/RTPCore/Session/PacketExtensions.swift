@@ -6,9 +6,6 @@ import MediaTime
 ///
 /// - Specification: RFC 8285 §4, RFC 6464 §3, RFC 9143 §15
 struct OutgoingExtensions: Sendable {
-  /// Room that is enough nearly always.
-  static let usualSize = 44
-
   private let identifiers: RTPSession.HeaderExtensions
   private let mid: [UInt8]
   private let isOneByte: Bool
@@ -28,7 +25,9 @@ struct OutgoingExtensions: Sendable {
   }
 
   /// What the extension takes at most.
-  var maximumSize: Int { 4 + 4 + 5 + 3 + 2 + mid.count + 3 }
+  ///
+  /// In the two-byte form, with level, time, number, MID and padding.
+  var maximumSize: Int { 4 + 3 + 5 + 4 + 2 + mid.count + 3 }
 
   /// Appends the extension to a packet that so far is a fixed header; nothing when there is nothing to say.
   func write(tellsMID: Bool, level: Int? = nil, to packet: inout [UInt8]) {

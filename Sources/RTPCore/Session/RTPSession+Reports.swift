@@ -79,7 +79,7 @@ extension RTPSession {
   }
 
   private func videoSender(of ssrc: UInt32) -> Int? {
-    videoSenders.firstIndex { $0.stream.ssrc == ssrc }
+    videoSenders.indices.first { videoSenders[$0].stream.ssrc == ssrc }
   }
 
   // MARK: Out
@@ -93,7 +93,7 @@ extension RTPSession {
       RTCPPacket.receiverReport(ReceiverReport(ssrc: ssrc)).write(to: &packet)
       RTCPPacket.sourceDescription([SourceDescription(ssrc: ssrc, cname: configuration.cname)]).write(to: &packet)
     }
-    RTCPPacket.feedback(message.feedback(senderSSRC: ssrc)).write(to: &packet)
+    message.write(from: ssrc, to: &packet)
     finishRTCP(&packet)
   }
 

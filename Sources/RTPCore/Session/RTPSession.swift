@@ -17,6 +17,8 @@ package struct RTPSession: Sendable {
   var storage = StoragePool()
   var figures = Statistics()
   private var isFinished = false
+  /// All SSRCs that this side sends with, or would.
+  private(set) var localSSRCs: [UInt32]
   /// Draws the SSRCs that are taken in place of ones that collide.
   private var generator: SeededGenerator
   private var lastCollision: Instant?
@@ -43,6 +45,7 @@ package struct RTPSession: Sendable {
     videoSenders = configuration.video.map {
       VideoSender($0, session: configuration, pictureID: PictureID(.random(in: 0...0x7FFF, using: &generator)))
     }
+    localSSRCs = (audioSender.map { [$0.stream.ssrc] } ?? []) + videoSenders.flatMap(\.ssrcs)
     congestion = CongestionControl(configuration.bandwidth, sendsAudio: configuration.audio?.sends == true)
     arrivals = ArrivalFeedback(configuration)
     reports = ReportState(schedule: ReportSchedule(seed: configuration.seed, start: now))
@@ -83,8 +86,8 @@ package struct RTPSession: Sendable {
   ///
   /// Frames come in the order of their positions. A gap before a frame is silence: the packet is then marked.
   package mutating func send(_ frame: EncodedAudioFrame, at now: Instant) {
-    guard !isFinished, configuration.audio?.sends == true else { return }
-    var packet = storage.take(capacity: 12 + OutgoingExtensions.usualSize + frame.payload.count)
+    guard !isFinished, configuration.audio?.sends == true, let overhead = audioSender?.overhead else { return }
+    var packet = storage.take(capacity: overhead + frame.payload.count)
     audioSender?.write(frame, congestion: &congestion, to: &packet, at: now)
     outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
   }
@@ -152,8 +155,8 @@ package struct RTPSession: Sendable {
     }
     consider(firstTargetDeadline)
     consider(audioReceiver?.nextDeadline)
-    for receiver in videoReceivers { consider(receiver.nextDeadline) }
-    for sender in videoSenders { consider(sender.nextDeadline) }
+    for index in videoReceivers.indices { consider(videoReceivers[index].nextDeadline) }
+    for index in videoSenders.indices { consider(videoSenders[index].nextDeadline) }
     consider(arrivals.nextDeadline)
     return next
   }
@@ -184,7 +187,7 @@ package struct RTPSession: Sendable {
       figures.packetsMalformed += 1
       return
     }
-    guard !isLocal(header.ssrc) else { return collide(header.ssrc, at: now) }
+    guard !localSSRCs.contains(header.ssrc) else { return collide(header.ssrc, at: now) }
     let extensions = IncomingExtensions(header, in: packet, identifiers: configuration.headerExtensions)
     arrivals.received(extensions, size: packet.count, at: now)
     switch streams.content(of: header, midRange: extensions.midRange, in: packet) {
@@ -257,7 +260,7 @@ package struct RTPSession: Sendable {
   private mutating func orderEncoders(at now: Instant) {
     firstTargetDeadline = nil
     congestion.update(at: now)
-    let count = max(videoSenders.count { $0.sends }, 1)
+    let count = max(videoSenders.indices.count { videoSenders[$0].sends }, 1)
     let rate = congestion.bitsPerSecond / count
     let target = congestion.videoTarget(count: count)
     for index in videoSenders.indices {
@@ -273,16 +276,10 @@ package struct RTPSession: Sendable {
   /// This side's name in reports.
   var primarySSRC: UInt32 { audioSender?.stream.ssrc ?? videoSenders.first?.stream.ssrc ?? 1 }
 
-  var localSSRCs: [UInt32] {
-    (audioSender.map { [$0.stream.ssrc] } ?? []) + videoSenders.flatMap(\.ssrcs)
-  }
-
-  /// The video streams that come.
-  private var remoteSSRCs: [UInt32] { videoReceivers.compactMap(\.source.ssrc) }
-
-  func isLocal(_ ssrc: UInt32) -> Bool {
-    audioSender?.stream.ssrc == ssrc
-      || videoSenders.contains { $0.stream.ssrc == ssrc || $0.retransmissionStream?.ssrc == ssrc }
+  /// The video streams that come; where there are none, the audio.
+  private var remoteSSRCs: [UInt32] {
+    let videos = videoReceivers.compactMap(\.source.ssrc)
+    return videos.isEmpty ? audioReceiver?.source.ssrc.map { [$0] } ?? [] : videos
   }
 
   /// The peer has taken one of our SSRCs: it is left to the peer. Where our own packets come back to us, another one
@@ -294,19 +291,20 @@ package struct RTPSession: Sendable {
     if let lastCollision, now - lastCollision < .seconds(10) { return }
     lastCollision = now
     var ssrc: UInt32
-    repeat { ssrc = .random(in: 1...UInt32.max, using: &generator) } while isLocal(ssrc)
+    repeat { ssrc = .random(in: 1...UInt32.max, using: &generator) } while localSSRCs.contains(ssrc)
     sendReport(with: .goodbye(Goodbye(ssrcs: [old])), at: now)
     if audioSender?.stream.ssrc == old { audioSender?.change(to: ssrc) }
     for index in videoSenders.indices where videoSenders[index].ssrcs.contains(old) {
       videoSenders[index].change(old, to: ssrc)
     }
+    for index in localSSRCs.indices where localSSRCs[index] == old { localSSRCs[index] = ssrc }
     outputs.append(.event(.ssrcCollision(from: old, to: ssrc)))
   }
 
   // MARK: RTCP
 
   mutating func noteRTCPSource(_ ssrc: UInt32, at now: Instant) {
-    if isLocal(ssrc) { collide(ssrc, at: now) }
+    if localSSRCs.contains(ssrc) { collide(ssrc, at: now) }
   }
 
   mutating func received(_ report: SenderReport, at now: Instant) {

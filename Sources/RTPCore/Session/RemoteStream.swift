@@ -25,6 +25,7 @@ struct RemoteStream: Sendable {
   private(set) var current: ReceiveStream?
 
   private let clockRate: Int
+  private let maximumMisorder: Int
   /// A second stream that may take the first one's place.
   private var candidate: (ssrc: UInt32, expected: SequenceNumber)?
   /// A stream that has ended or was replaced: its late packets do not bring it back before this time.
@@ -35,8 +36,9 @@ struct RemoteStream: Sendable {
   /// The same moment on the sender's wall clock and in its media time.
   private var report: (time: NTPTime, timestamp: RTPTimestamp)?
 
-  init(clockRate: Int) {
+  init(clockRate: Int, maximumMisorder: Int = ReceiveStream.maximumMisorder) {
     self.clockRate = clockRate
+    self.maximumMisorder = maximumMisorder
   }
 
   var ssrc: UInt32? { current?.ssrc }
@@ -87,7 +89,8 @@ struct RemoteStream: Sendable {
       }
       retire(at: now)
     }
-    let begun = ReceiveStream(ssrc: header.ssrc, first: header.sequenceNumber, clockRate: clockRate)
+    let begun = ReceiveStream(
+      ssrc: header.ssrc, first: header.sequenceNumber, clockRate: clockRate, maximumMisorder: maximumMisorder)
     current = begun
     figures.ssrc = header.ssrc
     note(header, at: now)

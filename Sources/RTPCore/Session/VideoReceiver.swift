@@ -8,7 +8,7 @@ struct VideoReceiver: Sendable {
   private static let silence = Duration.seconds(5)
 
   let configuration: RTPSession.VideoStream
-  private(set) var source = RemoteStream(clockRate: videoClockRate)
+  private(set) var source = RemoteStream(clockRate: videoClockRate, maximumMisorder: 1_000)
   private(set) var retransmissions: ReceiveStream?
 
   private let rtx: RTXReceiver

@@ -192,10 +192,10 @@ package struct FrameAssembler: Sendable {
       temporalLayer: content.temporalLayer ?? 0, firstArrival: first.arrival)
     frame.payload.reserveCapacity(size)
     for number in range {
-      guard let packet = packets.remove(number) else { continue }
+      guard var packet = packets.remove(number) else { continue }
       frame.firstArrival = min(frame.firstArrival, packet.arrival)
       if let content = packet.content { frame.payload.append(packet.payload.span.extracting(content.dataRange)) }
-      recycle(packet.payload)
+      recycle(&packet.payload)
     }
     cursor = range.upperBound + 1
     keyFrameStarts.removeAll { $0 <= range.upperBound }
@@ -304,15 +304,17 @@ package struct FrameAssembler: Sendable {
   }
 
   private mutating func drop(_ number: Int64) {
-    guard let packet = packets.remove(number) else { return }
+    guard var packet = packets.remove(number) else { return }
     if let content = packet.content {
       droppedSinceLast = (droppedSinceLast ?? 0) + (content.beginsFrame ? 1 : 0)
     }
-    recycle(packet.payload)
+    recycle(&packet.payload)
   }
 
-  private mutating func recycle(_ storage: consuming [UInt8]) {
-    byteCount -= storage.count
+  private mutating func recycle(_ payload: inout [UInt8]) {
+    byteCount -= payload.count
+    var storage: [UInt8] = []
+    swap(&storage, &payload)
     guard spareStorage.count < 128, storage.capacity > 0 else { return }
     storage.removeAll(keepingCapacity: true)
     spareStorage.append(storage)
