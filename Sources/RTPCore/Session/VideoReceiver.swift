@@ -92,6 +92,8 @@ struct VideoReceiver: Sendable {
     guard case .packet(let original) = rtx.unwrap(packet, header: header, mediaSSRC: current.ssrc) else { return true }
     let number = current.highest.nearest(original.sequenceNumber)
     guard number - current.highest < ReceiveStream.maximumDropout else { return false }
+    // What was handed on already is sent again where somebody probes the path.
+    if let firstWanted = assembler.firstWanted, number < firstWanted { return true }
     insert(original, number, in: packet, at: now)
     return true
   }
