@@ -102,7 +102,7 @@ struct RTPBenchmark {
 
   /// Two sessions and what is on its way between them.
   private struct Line {
-    private static let frameSize = packetsPerFrame * 1_170
+    private static let frameSize = packetsPerFrame * 1_160
 
     private var now = Instant(nanoseconds: 1_000_000_000)
     private var sender: RTPSession
