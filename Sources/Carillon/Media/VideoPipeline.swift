@@ -263,8 +263,8 @@ actor VideoPipeline {
     let began = SystemClock.now
     do {
       let picture = try decoder.decode(frame.payload.span, timestamp: time)
-      let now = SystemClock.now
-      meter.withLock { $0.decoded(picture, isKeyFrame: frame.isKeyFrame, took: now - began, at: now) }
+      let duration = SystemClock.now - began
+      meter.withLock { $0.decoded(picture, isKeyFrame: frame.isKeyFrame, took: duration) }
       return picture
     } catch {
       meter.withLock { $0.figures.received.framesDropped += 1 }
