@@ -81,7 +81,7 @@ let package = Package(
     .executableTarget(
       name: "CarillonCLI",
       dependencies: [
-        "Carillon", "CarillonTesting", "MediaFiles", "MediaTime", logging,
+        "Carillon", "CarillonTesting", "MediaCodecs", "MediaEngine", "MediaFiles", "MediaTime", "RTPCore", logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -98,8 +98,11 @@ let package = Package(
     tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
     tests(
       "CarillonTests",
-      ["Carillon", "CarillonTesting", "MediaEngine", "JingleCore", "XMPPCore", "RTPCore", "MediaTime", logging]),
-    tests("CarillonCLITests", ["CarillonCLI", "Carillon"]),
+      [
+        "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
+        logging,
+      ]),
+    tests("CarillonCLITests", ["CarillonCLI", "Carillon", "MediaCodecs", "MediaFiles"]),
     tests("IntegrationTests", []),
   ],
   swiftLanguageModes: [.v6]

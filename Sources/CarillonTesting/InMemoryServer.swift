@@ -1,12 +1,12 @@
 public import Carillon
 import MediaEngine
 import Synchronization
-import XMPPCore
+package import XMPPCore
 
 /// Stands in for an XMPP server inside the process: routes stanzas between its clients, with presence, carbons and the
 /// errors of a real one, and without accounts, sockets or TLS. Everybody sees everybody's presence.
 ///
-/// For embedders' tests and for demonstrations; media between its clients is real (ICE, DTLS, Opus) and stays on loopback.
+/// For embedders' tests and for demonstrations; media between its clients is real (ICE, DTLS, codecs) and stays on loopback.
 ///
 /// ```swift
 /// let server = InMemoryServer()
@@ -31,10 +31,17 @@ public final class InMemoryServer: Sendable {
   public let domain: String
   private let state = Mutex(State())
   private let loop: GLibLoop
+  private let rewrite: @Sendable (XMLElement) -> XMLElement
 
   /// - Parameter domain: what its accounts' addresses end in.
-  public init(domain: String = "localhost") {
+  public convenience init(domain: String = "localhost") {
+    self.init(domain: domain) { $0 }
+  }
+
+  /// - Parameter rewrite: what becomes of each stanza on its way, for tests that need another client's habits.
+  package init(domain: String = "localhost", rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement) {
     self.domain = domain
+    self.rewrite = rewrite
     loop = GLibLoop(name: "carillon-memory")
   }
 
@@ -66,7 +73,7 @@ public final class InMemoryServer: Sendable {
   }
 
   fileprivate func route(_ stanza: XMLElement, from sender: JID) {
-    var stanza = stanza
+    var stanza = rewrite(stanza)
     stanza[attribute: "from"] = sender.description
     guard let parsed = try? Stanza(stanza) else { return }
     switch parsed {

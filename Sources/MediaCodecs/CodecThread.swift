@@ -33,8 +33,10 @@ package final class CodecThread: SerialExecutor, @unchecked Sendable {
     pthread_cond_init(wakeUp, &attributes)
     pthread_condattr_destroy(&attributes)
 
-    let thread = Thread { self.run() }
-    thread.name = name
+    let thread = Thread {
+      Thread.current.name = name  // from inside: Foundation tells the system of the own thread's name only
+      self.run()
+    }
     thread.start()
   }
 
@@ -68,6 +70,13 @@ package final class CodecThread: SerialExecutor, @unchecked Sendable {
     pthread_cond_signal(wakeUp)
     unlock()
     return Ticker(entry, on: self)
+  }
+
+  /// Runs `body` on the thread once, at `deadline` or as soon as possible after it, unless the ticker is cancelled or released
+  /// before.
+  package func schedule(at deadline: Instant, _ body: @escaping @Sendable () -> Void) -> Ticker {
+    // The next tick would come in a hundred years.
+    schedule(at: deadline, every: .seconds(3_155_760_000)) { _ in body() }
   }
 
   /// Whether the caller is on this thread.

@@ -8,7 +8,8 @@ import CVPXShims
 ///
 /// - Specification: RFC 6386
 package final class VPXDecoder {
-  private let codecName: VideoCodec
+  /// What it decodes.
+  package let codecName: VideoCodec
   private let pixelLimit: Int
   private var codec: UnsafeMutablePointer<vpx_codec_ctx_t>?
 

@@ -18,8 +18,11 @@ public struct VideoSize: Hashable, Sendable {
     (1...Self.longestSide).contains(width) && (1...Self.longestSide).contains(height)
   }
 
-  /// The half-size chroma planes' size; odd sides round up.
-  var chroma: VideoSize { VideoSize(width: (width + 1) / 2, height: (height + 1) / 2) }
+  /// Half of each side; odd sides round up.
+  package var halved: VideoSize { VideoSize(width: (width + 1) / 2, height: (height + 1) / 2) }
+
+  /// The half-size chroma planes' size.
+  var chroma: VideoSize { halved }
 }
 
 /// One picture: planar I420 (8-bit Y, then U and V at half width and height), BT.601 in the limited range.

@@ -33,11 +33,41 @@ package actor MediaEndpoint {
     package var candidates: [ICECandidate]
   }
 
-  /// What is on its way from the codec thread. Bound: 25 frames (as many as a late codec thread makes at once), the oldest
-  /// dropped.
+  /// Where the session's media goes. All are called on the loop and must not block.
+  package struct Outlets: Sendable {
+    package var playAudio: @Sendable (PlayoutUnit) -> Void
+    package var playVideo: @Sendable (ReceivedVideoFrame, _ stream: Int) -> Void
+    package var requestOfEncoder: @Sendable (EncoderRequest, _ stream: Int) -> Void
+
+    package init(
+      playAudio: @escaping @Sendable (PlayoutUnit) -> Void = { _ in },
+      playVideo: @escaping @Sendable (ReceivedVideoFrame, _ stream: Int) -> Void = { _, _ in },
+      requestOfEncoder: @escaping @Sendable (EncoderRequest, _ stream: Int) -> Void = { _, _ in }
+    ) {
+      self.playAudio = playAudio
+      self.playVideo = playVideo
+      self.requestOfEncoder = requestOfEncoder
+    }
+  }
+
+  package typealias EncoderRequest = RTPSession.EncoderRequest
+
+  /// What is on its way from the codec threads.
   private struct Outbox: ~Copyable {
-    static let bound = 25
-    let frames = Mutex<[EncodedAudioFrame]>([])
+    struct Frames {
+      /// Bound: 25 frames (as many as a late codec thread makes at once), the oldest dropped.
+      var audio: [EncodedAudioFrame] = []
+      /// Bound: 10 frames; then all are dropped up to the next key frame, which is asked for.
+      var video: [(frame: EncodedVideoFrame, stream: Int)] = []
+      /// The streams that go on with a key frame.
+      var broken: Set<Int> = []
+      /// The streams whose decoders need a key frame of the peer.
+      var undecodable: Set<Int> = []
+
+      var isEmpty: Bool { audio.isEmpty && video.isEmpty && undecodable.isEmpty }
+    }
+
+    let frames = Mutex(Frames())
   }
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -57,7 +87,7 @@ package actor MediaEndpoint {
   private var dtls: DTLSTransport?
   private var srtp: SRTPSession?
   private var rtp: RTPSession?
-  private var playAudio: (@Sendable (PlayoutUnit) -> Void)?
+  private var outlets = Outlets()
 
   private var selectedPair: (local: ICECandidate, remote: ICECandidate)?
   private var iceStart: Instant?
@@ -136,11 +166,9 @@ package actor MediaEndpoint {
   }
 
   /// What was negotiated. Media flows once the path is encrypted.
-  ///
-  /// - Parameter playAudio: called on the loop, once per playout unit; must not block.
-  package func startMedia(_ session: RTPSession, playAudio: @escaping @Sendable (PlayoutUnit) -> Void) {
+  package func startMedia(_ session: RTPSession, _ outlets: Outlets) {
     rtp = session
-    self.playAudio = playAudio
+    self.outlets = outlets
     rearm()
   }
 
@@ -148,10 +176,38 @@ package actor MediaEndpoint {
 
   /// Hands one encoded frame over for sending. Callable from any thread; never waits.
   package nonisolated func send(_ frame: EncodedAudioFrame) {
+    hand { frames in
+      if frames.audio.count == 25 { frames.audio.removeFirst() }
+      frames.audio.append(frame)
+    }
+  }
+
+  /// Hands one encoded picture over for sending. Callable from any thread; never waits.
+  ///
+  /// - Parameter stream: the index in the session's `Configuration.video`.
+  package nonisolated func send(_ frame: EncodedVideoFrame, stream: Int) {
+    hand { frames in
+      if frames.video.count == 10 {
+        frames.broken.formUnion(frames.video.map(\.stream))
+        frames.video.removeAll(keepingCapacity: true)
+      }
+      if frames.broken.contains(stream) {
+        guard frame.isKeyFrame else { return }
+        frames.broken.remove(stream)
+      }
+      frames.video.append((frame, stream))
+    }
+  }
+
+  /// The decoder cannot go on: asks the peer for a key frame. Callable from any thread; never waits.
+  package nonisolated func requestKeyFrame(stream: Int) {
+    hand { $0.undecodable.insert(stream) }
+  }
+
+  private nonisolated func hand(_ add: (inout Outbox.Frames) -> Void) {
     let wasEmpty = outbox.frames.withLock { frames in
-      if frames.count == Outbox.bound { frames.removeFirst() }
-      frames.append(frame)
-      return frames.count == 1
+      defer { add(&frames) }
+      return frames.isEmpty
     }
     if wasEmpty { outboxSource.fireNow() }
   }
@@ -180,18 +236,25 @@ package actor MediaEndpoint {
     ice = nil
     dtls = nil
     srtp = nil
-    playAudio = nil
+    outlets = Outlets()
     continuation.finish()
   }
 
   private func drainOutbox() {
     let frames = outbox.frames.withLock { frames in
-      defer { frames.removeAll(keepingCapacity: true) }
+      defer {
+        frames.audio.removeAll(keepingCapacity: true)
+        frames.video.removeAll(keepingCapacity: true)
+        frames.undecodable.removeAll()
+      }
       return frames
     }
     guard isConnected, !isClosed else { return }
     let now = SystemClock.now
-    for frame in frames { rtp?.send(frame, at: now) }
+    for stream in frames.undecodable { rtp?.requestKeyFrame(stream: stream, at: now) }
+    for stream in frames.broken { outlets.requestOfEncoder(.keyFrame, stream) }
+    for frame in frames.audio { rtp?.send(frame, at: now) }
+    for (frame, stream) in frames.video { rtp?.send(frame, stream: stream, at: now) }
     flush()
   }
 
@@ -321,7 +384,9 @@ package actor MediaEndpoint {
       case .packet(var packet):
         transmit(&packet)
         rtp?.reuse(packet.bytes)
-      case .audio(let unit): playAudio?(unit)
+      case .audio(let unit): outlets.playAudio(unit)
+      case .video(let frame, let stream): outlets.playVideo(frame, stream)
+      case .encoder(let request, let stream): outlets.requestOfEncoder(request, stream)
       case .event(let event): continuation.yield(.rtp(event))
       }
     }

@@ -16,7 +16,7 @@ struct CallTests {
       try await withClient(server, "alice@localhost/laptop") { client in
         let (events, error) = await client.follow("bob@localhost", .tone(440, to: aliceEar)) { event in
           guard case .statistics(let statistics) = event else { return false }
-          return statistics.receivedAudioLevel != nil && aliceEar.count > 48_000 && bobEar.count > 48_000
+          return statistics.inbound(.audio)?.audioLevel != nil && aliceEar.count > 48_000 && bobEar.count > 48_000
         }
         #expect(error == nil)
         try await until { bob.entries.last?.name == "ended" }
@@ -45,9 +45,11 @@ struct CallTests {
     #expect(bobEnd.reason == "success" && bobEnd.endedByPeer && bobEnd.error == nil)
     for statistics in [end.statistics, bobEnd.statistics] {
       let statistics = try #require(statistics)
-      #expect(statistics.packetsSent > 40 && statistics.packetsReceived > 40)
-      #expect(statistics.bytesSent > 0 && statistics.bytesReceived > 0 && statistics.packetsRejected == 0)
-      #expect((statistics.sentAudioLevel ?? 0) > -20 && (statistics.receivedAudioLevel ?? -127) > -20)
+      let (sent, received) = (try #require(statistics.outbound(.audio)), try #require(statistics.inbound(.audio)))
+      #expect(sent.packetsSent > 40 && received.packetsReceived > 40)
+      #expect(sent.bytesSent > 0 && received.bytesReceived > 0 && statistics.packetsRejected == 0)
+      #expect((sent.audioLevel ?? 0) > -20 && (received.audioLevel ?? -127) > -20)
+      #expect(statistics.outbound.count == 1 && statistics.inbound.count == 1)
     }
   }
 
@@ -57,7 +59,7 @@ struct CallTests {
       try await incoming.answer(with: .tone(880)) { call in
         // Only who is connected sends: the caller has come as far as this side.
         for await event in call.events {
-          if case .statistics(let statistics) = event, statistics.packetsReceived > 0 { return }
+          if case .statistics(let statistics) = event, statistics.inbound(.audio)?.packetsReceived ?? 0 > 0 { return }
         }
       }
     }
@@ -103,8 +105,8 @@ struct CallTests {
     }
     #expect(ear.strongest(of: frequencies) == 660)
     let (sent, received) = (try #require(events.end?.statistics), try #require(bob.entries.end?.statistics))
-    #expect(sent.packetsSent > 0 && sent.packetsReceived == 0 && sent.receivedAudioLevel == nil)
-    #expect(received.packetsSent == 0 && received.packetsReceived > 0 && received.sentAudioLevel == nil)
+    #expect(sent.outbound(.audio)?.packetsSent ?? 0 > 0 && sent.inbound.isEmpty)
+    #expect(received.inbound(.audio)?.packetsReceived ?? 0 > 0 && received.outbound.isEmpty)
   }
 
   @Test func `who offers only to receive is sent to`() async throws {
@@ -124,17 +126,17 @@ struct CallTests {
     let shelf = PacketShelf()
     try await withClient(server, "bob@localhost/desk", onCall: answering { .tone(220) }) { _ in
       try await withClient(server, "alice@localhost/laptop") { client in
-        let (_, error) = await client.follow("bob@localhost", MediaOffer(encodedAudioSink: shelf)) { _ in
+        let (_, error) = await client.follow("bob@localhost", MediaOffer(encodedSink: shelf)) { _ in
           shelf.packets.count > 30
         }
         #expect(error == nil)
       }
     }
     let packets = shelf.packets
-    #expect(packets.first?.position == 0)
-    #expect(zip(packets, packets.dropFirst()).allSatisfy { $0.position < $1.position })
-    #expect(packets.allSatisfy { $0.position % 960 == 0 && $0.size > 0 })
-    #expect(shelf.isFinished)
+    #expect(packets.first?.time == .zero)
+    #expect(zip(packets, packets.dropFirst()).allSatisfy { $0.time < $1.time })
+    #expect(packets.allSatisfy { $0.time.components.attoseconds % 20_000_000_000_000_000 == 0 && $0.size > 0 })
+    #expect(shelf.tracks == EncodedTracks(audio: true) && shelf.isFinished)
   }
 
   @Test func `a stereo source is mixed down for a peer that did not ask for stereo`() async throws {
@@ -171,7 +173,7 @@ struct CallTests {
     let (sink, ear) = (HostileSink(), Ear())
     try await withClient(server, "bob@localhost/desk", onCall: answering { .tone(220, to: ear) }) { _ in
       try await withClient(server, "alice@localhost/laptop") { client in
-        let offer = MediaOffer(audio: Tone(440), audioSink: sink, encodedAudioSink: sink)
+        let offer = MediaOffer(audio: Tone(440), audioSink: sink, encodedSink: sink)
         let (events, error) = await client.follow("bob@localhost", offer) { _ in ear.count > 24_000 }
         #expect(error == nil)
         #expect(events.warnings.map(\.code) == [.media, .media])

@@ -66,17 +66,36 @@ final class Ear: AudioSink {
 }
 
 /// Keeps packets as they come.
-final class PacketShelf: EncodedAudioSink {
-  private let state = Mutex<(packets: [(position: Int64, size: Int)], isFinished: Bool)>(([], false))
+final class PacketShelf: EncodedMediaSink {
+  private struct State {
+    var tracks: EncodedTracks?
+    var packets: [(time: Duration, size: Int)] = []
+    var frames: [(time: Duration, size: Int)] = []
+    var isFinished = false
+  }
 
-  func write(opus packet: Span<UInt8>, at position: Int64) {
+  let kinds: Set<MediaKind>
+  private let state = Mutex(State())
+
+  init(_ kinds: Set<MediaKind> = [.audio]) { self.kinds = kinds }
+
+  func begin(_ tracks: EncodedTracks) { state.withLock { $0.tracks = tracks } }
+
+  func write(opus packet: Span<UInt8>, at time: Duration) {
     let size = packet.count
-    state.withLock { $0.packets.append((position, size)) }
+    state.withLock { $0.packets.append((time, size)) }
+  }
+
+  func write(video frame: Span<UInt8>, at time: Duration) {
+    let size = frame.count
+    state.withLock { $0.frames.append((time, size)) }
   }
 
   func finish() { state.withLock { $0.isFinished = true } }
 
-  var packets: [(position: Int64, size: Int)] { state.withLock { $0.packets } }
+  var tracks: EncodedTracks? { state.withLock { $0.tracks } }
+  var packets: [(time: Duration, size: Int)] { state.withLock { $0.packets } }
+  var frames: [(time: Duration, size: Int)] { state.withLock { $0.frames } }
   var isFinished: Bool { state.withLock { $0.isFinished } }
 }
 
@@ -115,11 +134,13 @@ final class HostileSource: AudioSource {
   }
 }
 
-final class HostileSink: AudioSink, EncodedAudioSink {
+final class HostileSink: AudioSink, EncodedMediaSink {
+  let kinds: Set<MediaKind> = [.audio]
   private let finishes = Mutex(0)
 
+  func begin(_ tracks: EncodedTracks) {}
   func write(_ samples: Span<Int16>, channelCount: Int) throws { throw Broken() }
-  func write(opus packet: Span<UInt8>, at position: Int64) throws { throw Broken() }
+  func write(opus packet: Span<UInt8>, at time: Duration) throws { throw Broken() }
   func finish() { finishes.withLock { $0 += 1 } }
 
   var finishCount: Int { finishes.withLock { $0 } }

@@ -11,6 +11,8 @@ final class Party: Sendable {
   private struct Log {
     var events: [MediaEvent] = []
     var units: [PlayoutUnit] = []
+    var pictures: [ReceivedVideoFrame] = []
+    var requests: [MediaEndpoint.EncoderRequest] = []
     var nextPosition: Int64 = 0
   }
 
@@ -27,6 +29,8 @@ final class Party: Sendable {
 
   var events: [MediaEvent] { log.value.withLock { $0.events } }
   var units: [PlayoutUnit] { log.value.withLock { $0.units } }
+  var pictures: [ReceivedVideoFrame] { log.value.withLock { $0.pictures } }
+  var requests: [MediaEndpoint.EncoderRequest] { log.value.withLock { $0.requests } }
   /// The numbers of the frames that came, in the order of playout.
   var frames: [UInt32] {
     units.compactMap { unit in
@@ -61,14 +65,26 @@ final class Party: Sendable {
 
   func startMedia(ssrc: UInt32) async {
     let configuration = RTPSession.Configuration(
-      localSSRC: ssrc, cname: "party-\(ssrc)",
+      cname: "party-\(ssrc)",
       audio: .init(
-        payloadType: 111, acceptedPayloadTypes: [111: .opus],
+        localSSRC: ssrc, payloadType: 111, acceptedPayloadTypes: [111: .opus],
         initialSequenceNumber: SequenceNumber(rawValue: 65_530), initialTimestamp: RTPTimestamp(rawValue: 1)),
+      video: [
+        .init(
+          localSSRC: ssrc + 100, payloadType: 96, format: .vp8, acceptedPayloadTypes: [96: .vp8],
+          feedback: .init(nack: true, pictureLoss: true, transport: true),
+          initialSequenceNumber: SequenceNumber(rawValue: 65_530), initialTimestamp: RTPTimestamp(rawValue: 1))
+      ],
+      headerExtensions: .init(transportSequenceNumber: 3),
       wallClock: .init(instant: SystemClock.now, time: NTPTime(sinceUnixEpoch: .seconds(1_700_000_000))),
       seed: UInt64(ssrc))
     let session = RTPSession(configuration: configuration, at: SystemClock.now)
-    await endpoint.startMedia(session) { [log] unit in log.value.withLock { $0.units.append(unit) } }
+    await endpoint.startMedia(
+      session,
+      .init(
+        playAudio: { [log] unit in log.value.withLock { $0.units.append(unit) } },
+        playVideo: { [log] frame, _ in log.value.withLock { $0.pictures.append(frame) } },
+        requestOfEncoder: { [log] request, _ in log.value.withLock { $0.requests.append(request) } }))
   }
 
   /// Sends the next numbered frame of 20 ms.
@@ -81,6 +97,14 @@ final class Party: Sendable {
     let number = UInt32(position / 960)
     let payload = [0x08] + (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
     endpoint.send(EncodedAudioFrame(payload: payload, position: position, duration: 960))
+  }
+
+  /// Sends a picture of that many bytes; VP8 knows key frames by the first bit (RFC 6386 §9.1).
+  func sendPicture(isKeyFrame: Bool, size: Int = 3_000) {
+    var payload = [UInt8](repeating: 7, count: size)
+    payload.replaceSubrange(0..<10, with: [isKeyFrame ? 0x10 : 0x11, 0, 0, 0x9D, 0x01, 0x2A, 64, 0, 48, 0])
+    endpoint.send(
+      EncodedVideoFrame(payload: payload, isKeyFrame: isKeyFrame, capturedAt: SystemClock.now), stream: 0)
   }
 
   /// Talks to `other` until it has heard so many more frames.

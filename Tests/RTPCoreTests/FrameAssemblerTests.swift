@@ -31,7 +31,7 @@ private struct Source {
   ) -> [Packet] {
     let frame = VideoFixture.vp8(isKeyFrame: isKeyFrame, count: 20 * count)
     var packets: [Packet] = []
-    for (index, range) in pieces(of: frame.count, limit: 20).enumerated() {
+    for (index, range) in FramePieces(of: frame.count, limit: 20).enumerated() {
       var descriptor = VP8Descriptor(startsPartition: index == 0, pictureID: picture)
       descriptor.temporalLayer = layer
       descriptor.baseLayerIndex = baseLayerIndex
@@ -70,7 +70,7 @@ struct FrameAssemblerTests {
     var source = Source(first: first)
     var assembler = FrameAssembler(codec: .vp8)
     assembler.insert(source.frame(isKeyFrame: true, packets: 5), at: start)
-    #expect(assembler.frames(at: start).map(\.size) == [VideoSize(width: 640, height: 360)])
+    #expect(assembler.frames(at: start).map(\.size) == [PictureSize(width: 640, height: 360)])
     #expect(!assembler.needsKeyFrame)
     for round in 1...50 {
       let packets = (0..<4).flatMap { source.frame(packets: 1 + ($0 + round) % 4) }
@@ -238,7 +238,7 @@ struct FrameAssemblerTests {
     }
     let frame = assembler.nextFrame(at: start)
     #expect(frame?.payload == VideoFixture.vp9(isKeyFrame: true, count: 20) + [1, 2, 3])
-    #expect(frame?.size == VideoSize(width: 640, height: 360))
+    #expect(frame?.size == PictureSize(width: 640, height: 360))
   }
 
   /// Pictures 0, 1 and 2 come, 3 is lost; then one that builds on pictures so far back.
@@ -263,8 +263,8 @@ struct FrameAssemblerTests {
     #expect(assembler.needsKeyFrame == !isDecodable)
   }
 
-  @Test(arguments: [VideoCodec.vp8, .vp9])
-  func `Packets of any content in any order neither stop it nor make it grow`(codec: VideoCodec) {
+  @Test(arguments: [VideoPayloadFormat.vp8, .vp9])
+  func `Packets of any content in any order neither stop it nor make it grow`(codec: VideoPayloadFormat) {
     var generator = SeededGenerator(seed: 11)
     var assembler = FrameAssembler(codec: codec, configuration: .init(packetCapacity: 128))
     for step in 0..<20_000 {

@@ -9,9 +9,11 @@ enum VideoFixture {
     if isKeyFrame {
       frame += [0x9D, 0x01, 0x2A, UInt8(width & 0xFF), UInt8(width >> 8), UInt8(height & 0xFF), UInt8(height >> 8)]
     }
-    while frame.count < count { frame.append(UInt8(truncatingIfNeeded: frame.count)) }
+    if frame.count < count { frame += Self.filling[frame.count % 256..<frame.count % 256 + count - frame.count] }
     return frame
   }
+
+  private static let filling = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }
 
   /// Profile 0, shown, BT.601.
   static func vp9(isKeyFrame: Bool, count: Int, width: Int = 640, height: Int = 360) -> [UInt8] {
@@ -38,7 +40,7 @@ enum VideoFixture {
     return frame
   }
 
-  static func frame(_ codec: VideoCodec, isKeyFrame: Bool, count: Int) -> [UInt8] {
+  static func frame(_ codec: VideoPayloadFormat, isKeyFrame: Bool, count: Int) -> [UInt8] {
     codec == .vp8 ? vp8(isKeyFrame: isKeyFrame, count: count) : vp9(isKeyFrame: isKeyFrame, count: count)
   }
 }
@@ -85,7 +87,7 @@ struct VP8PayloadTests {
   @Test(arguments: [(1, 1), (640, 360), (16_383, 16_383)])
   func `A key frame tells its size`(width: Int, height: Int) {
     let frame = VideoFixture.vp8(isKeyFrame: true, count: 30, width: width, height: height)
-    #expect(VP8FrameHeader(parsing: frame.span)?.size == VideoSize(width: width, height: height))
+    #expect(VP8FrameHeader(parsing: frame.span)?.size == PictureSize(width: width, height: height))
     for count in 1..<10 {
       let header = VP8FrameHeader(parsing: Array(frame.prefix(count)).span)
       #expect(header?.isKeyFrame == true)
@@ -104,7 +106,7 @@ struct VP9PayloadTests {
     layered.isNotSpatialReference = true
     var structured = VP9Descriptor(isPredicted: false, beginsFrame: true, endsFrame: false)
     structured.scalability = VP9ScalabilityStructure(
-      spatialLayerCount: 2, sizes: [VideoSize(width: 320, height: 180), VideoSize(width: 640, height: 360)],
+      spatialLayerCount: 2, sizes: [PictureSize(width: 320, height: 180), PictureSize(width: 640, height: 360)],
       pictures: [
         .init(temporalLayer: 0, isSwitchingUpPoint: false, referenceDistances: [4]),
         .init(temporalLayer: 2, isSwitchingUpPoint: true, referenceDistances: [1, 2, 3]),
@@ -160,7 +162,7 @@ struct VP9PayloadTests {
   @Test(arguments: [(1, 1), (640, 360), (16_383, 16_383), (65_536, 65_536)])
   func `A key frame tells its size`(width: Int, height: Int) {
     let frame = VideoFixture.vp9(isKeyFrame: true, count: 30, width: width, height: height)
-    #expect(VP9FrameHeader(parsing: frame.span)?.size == VideoSize(width: width, height: height))
+    #expect(VP9FrameHeader(parsing: frame.span)?.size == PictureSize(width: width, height: height))
     for count in 0..<9 {
       #expect(VP9FrameHeader(parsing: Array(frame.prefix(count)).span)?.size == nil)
     }
@@ -170,7 +172,7 @@ struct VP9PayloadTests {
 
 @Suite("Frames are cut into payloads")
 struct PacketizerTests {
-  static func payloads(_ codec: VideoCodec, _ frame: [UInt8], limit: Int) -> [[UInt8]] {
+  static func payloads(_ codec: VideoPayloadFormat, _ frame: [UInt8], limit: Int) -> [[UInt8]] {
     switch codec {
     case .vp8:
       var packetizer = VP8Packetizer(firstPictureID: PictureID(7))
@@ -181,9 +183,9 @@ struct PacketizerTests {
     }
   }
 
-  @Test(arguments: [VideoCodec.vp8, .vp9], [true, false])
+  @Test(arguments: [VideoPayloadFormat.vp8, .vp9], [true, false])
   func `The pieces are within the limit, make up the frame and tell what it is`(
-    codec: VideoCodec, isKeyFrame: Bool
+    codec: VideoPayloadFormat, isKeyFrame: Bool
   ) throws {
     for count in [1, 2, 11, 1187, 1188, 1189, 1196, 1197, 50_000] {
       let frame = Array(VideoFixture.frame(codec, isKeyFrame: isKeyFrame, count: count).prefix(count))
@@ -195,15 +197,15 @@ struct PacketizerTests {
         #expect(payload.beginsFrame == (index == 0))
         #expect(payload.isKeyFrame == (index == 0 && isKeyFrame))
         #expect(payload.pictureID == PictureID(7))
-        #expect(payload.size == (index == 0 && isKeyFrame && count >= 11 ? VideoSize(width: 640, height: 360) : nil))
+        #expect(payload.size == (index == 0 && isKeyFrame && count >= 11 ? PictureSize(width: 640, height: 360) : nil))
         whole += bytes[payload.dataRange]
       }
       #expect(whole == frame)
     }
   }
 
-  @Test(arguments: [VideoCodec.vp8, .vp9])
-  func `No payload, however cut off or scrambled, stops the reader`(codec: VideoCodec) {
+  @Test(arguments: [VideoPayloadFormat.vp8, .vp9])
+  func `No payload, however cut off or scrambled, stops the reader`(codec: VideoPayloadFormat) {
     var generator = SeededGenerator(seed: 3)
     for _ in 0..<20_000 {
       let count = Int.random(in: 0...40, using: &generator)

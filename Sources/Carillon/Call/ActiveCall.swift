@@ -18,6 +18,30 @@ final class ActiveCall {
     case ringing, negotiating, connecting, connected, ended
   }
 
+  /// One kind of media of the call.
+  struct Content {
+    let name: String
+    let creator: Jingle.Party
+    let kind: MediaKind
+    var senders: Jingle.Senders
+    /// What this side offered; nil where the peer did.
+    var offered: RTPDescription?
+    /// The index of what carries it; those of a bundle share one.
+    var transport: Int
+  }
+
+  /// What carries one content, or several in a bundle.
+  struct Transport {
+    /// The content under whose name it is spoken of.
+    var owner: String?
+    var local: MediaEndpoint.LocalDescription?
+    var remoteUfrag: String?
+    /// Candidates that came before there was a session to send them in.
+    var earlyCandidates: [JingleCore.ICECandidate] = []
+    var gatheredRelay = false
+    var connection: MediaConnection?
+  }
+
   /// Names this call among all that there were: a peer may choose a `sid` again.
   let id = UUID()
   let sid: String
@@ -36,20 +60,19 @@ final class ActiveCall {
   var media: MediaOffer?
   /// The id of the message that carried the proposal: an undelivered one comes back under it.
   var proposalStanzaID: String?
-  /// The one audio content's name and creator, as they were offered.
-  var content: (name: String, creator: Jingle.Party, senders: Jingle.Senders)?
+  /// What both sides have offered or agreed on; no two of a kind.
+  var contents: [Content] = []
+  var transports: [Int: Transport] = [:]
+  /// The streams that this side may send.
+  let streams: LocalStreams
   /// The peer's offer while it waits for an answer.
   var remoteOffer: Jingle?
-  var offered: RTPDescription?
-  var local: MediaEndpoint.LocalDescription?
-  /// Candidates that came before there was a session to send them in.
-  var earlyCandidates: [JingleCore.ICECandidate] = []
   /// What came of the peer's transports before both sides had agreed on one. Bound: 64, later ones dropped.
   var earlyTransports: [(content: String, transport: ICETransport)] = []
   var candidateCount = 0
-  var gatheredRelay = false
   var turnServers: [ICEServer] = []
   var audioCodec: String?
+  var videoCodec: String?
 
   let commands: AsyncStream<CallMedia.Command>
   let command: AsyncStream<CallMedia.Command>.Continuation
@@ -74,8 +97,9 @@ final class ActiveCall {
   /// Called once, when everything has stopped.
   var whenOver: [CheckedContinuation<CallEnd, Never>] = []
 
-  init(sid: String, peer: JID, isOutgoing: Bool, at now: Instant) {
+  init(sid: String, peer: JID, isOutgoing: Bool, streams: LocalStreams, at now: Instant) {
     self.sid = sid
+    self.streams = streams
     self.peer = peer
     self.isOutgoing = isOutgoing
     startedAt = now
@@ -88,6 +112,13 @@ final class ActiveCall {
     self.event.yield(event)
     if case .ended = event { self.event.finish() }
   }
+
+  func transportIndex(ownedBy content: String) -> Int? {
+    transports.first { $0.value.owner == content }?.key
+  }
+
+  /// Whether sound and pictures share a transport.
+  var isBundled: Bool { contents.count > 1 && Set(contents.map(\.transport)).count < contents.count }
 
   var party: Jingle.Party { isOutgoing ? .initiator : .responder }
 

@@ -37,34 +37,161 @@ public struct ConnectionReport: Sendable {
   public var dtlsVersion: String
   /// IANA's name, such as `SRTP_AEAD_AES_128_GCM`.
   public var srtpProfile: String
-  /// RTP payload name and clock rate, such as `opus/48000/2`.
+  /// RTP payload name and clock rate, such as `opus/48000/2`; nil when there is no sound in the call.
   public var audioCodec: String?
+  /// Such as `VP8/90000`; nil when there are no pictures in the call.
+  public var videoCodec: String?
+  /// Whether sound and pictures share one path (BUNDLE, RFC 9143).
+  public var isBundled: Bool
 }
 
 /// The state of a call's media at one moment; counters run from the call's start.
+///
+/// Names are those of the W3C's Identifiers for WebRTC's Statistics API where it has one for the fact.
 public struct CallStatistics: Sendable {
+  /// Since the call connected.
   public var duration: Duration
-  /// Loudness in dBFS of the last 100 ms or so, −127 for silence; nil when the direction does not exist.
-  public var sentAudioLevel: Double?
-  public var receivedAudioLevel: Double?
-  public var packetsSent: Int
-  public var packetsReceived: Int
-  /// Packets from the peer that did not arrive.
-  public var packetsLost: Int
-  /// Our packets that the peer reports as lost.
-  public var remotePacketsLost: Int
-  /// Interarrival jitter of what was received (RFC 3550 §6.4.1).
-  public var jitter: Duration
-  /// The jitter that the peer reports of what we sent.
-  public var remoteJitter: Duration?
   /// From RTCP; nil before the first report.
   public var roundTripTime: Duration?
-  public var bytesSent: Int
-  public var bytesReceived: Int
-  /// 48 kHz samples that were made up for lost packets.
-  public var concealedSamples: Int
+  /// What the path is believed to carry, in bit/s; nil while nothing is known of it.
+  public var availableOutgoingBitrate: Int?
+  /// By how much pictures come before the sound of the same moment (negative: after it); nil unless both are received and
+  /// the sender's reports tell their times.
+  public var audioVideoOffset: Duration?
   /// Packets that did not authenticate and were dropped unheard.
   public var packetsRejected: Int
+  /// What is sent, sound first.
+  public var outbound: [OutboundStreamStatistics]
+  /// What is received, sound first.
+  public var inbound: [InboundStreamStatistics]
+
+  public init(
+    duration: Duration, roundTripTime: Duration? = nil, availableOutgoingBitrate: Int? = nil,
+    audioVideoOffset: Duration? = nil, packetsRejected: Int = 0, outbound: [OutboundStreamStatistics] = [],
+    inbound: [InboundStreamStatistics] = []
+  ) {
+    self.duration = duration
+    self.roundTripTime = roundTripTime
+    self.availableOutgoingBitrate = availableOutgoingBitrate
+    self.audioVideoOffset = audioVideoOffset
+    self.packetsRejected = packetsRejected
+    self.outbound = outbound
+    self.inbound = inbound
+  }
+
+  public func outbound(_ kind: MediaKind) -> OutboundStreamStatistics? { outbound.first { $0.kind == kind } }
+  public func inbound(_ kind: MediaKind) -> InboundStreamStatistics? { inbound.first { $0.kind == kind } }
+}
+
+/// A stream that is sent (W3C webrtc-stats `outbound-rtp` and what the peer says of it, `remote-inbound-rtp`).
+public struct OutboundStreamStatistics: Sendable {
+  public var kind: MediaKind
+  /// Payload name and clock rate, such as `opus/48000/2` or `VP8/90000`.
+  public var codec: String
+  public var ssrc: UInt32
+  public var packetsSent = 0
+  /// Payload only.
+  public var bytesSent = 0
+  /// In bit/s, over the last second or so; nil at first.
+  public var bitrate: Int?
+  /// The encoder's, in bit/s.
+  public var targetBitrate: Int?
+  public var retransmittedPacketsSent = 0
+  public var retransmittedBytesSent = 0
+  /// Feedback messages received.
+  public var nackCount = 0
+  public var pliCount = 0
+  public var firCount = 0
+  /// Our packets that the peer reports as lost; nil before its first report.
+  public var remotePacketsLost: Int?
+  /// The jitter that the peer reports; nil before its first report.
+  public var remoteJitter: Duration?
+  /// Loudness in dBFS of the last 100 ms or so, −127 for silence; nil for pictures.
+  public var audioLevel: Double?
+  /// What pictures have; nil for sound.
+  public var video: OutboundVideoStatistics?
+
+  public init(kind: MediaKind, codec: String, ssrc: UInt32) {
+    self.kind = kind
+    self.codec = codec
+    self.ssrc = ssrc
+  }
+}
+
+public struct OutboundVideoStatistics: Sendable {
+  public var framesEncoded = 0
+  public var keyFramesEncoded = 0
+  public var framesSent = 0
+  /// Left out since the encoder was late, to keep to the bitrate, or since the path was too slow.
+  public var framesDropped = 0
+  /// Of the last frame encoded; zero before it.
+  public var frameWidth = 0
+  public var frameHeight = 0
+  /// Over the last second or so.
+  public var framesPerSecond = 0.0
+  /// Spent in the encoder.
+  public var totalEncodeTime: Duration = .zero
+
+  public init() {}
+}
+
+/// A stream that is received (W3C webrtc-stats `inbound-rtp`).
+public struct InboundStreamStatistics: Sendable {
+  public var kind: MediaKind
+  /// Payload name and clock rate, such as `opus/48000/2` or `VP8/90000`.
+  public var codec: String
+  /// Nil before the first packet.
+  public var ssrc: UInt32?
+  public var packetsReceived = 0
+  /// Packets from the peer that did not arrive.
+  public var packetsLost = 0
+  /// Payload only.
+  public var bytesReceived = 0
+  /// In bit/s, over the last second or so; nil at first.
+  public var bitrate: Int?
+  /// Interarrival jitter (RFC 3550 §6.4.1).
+  public var jitter: Duration = .zero
+  /// How long what is played has waited, at present.
+  public var jitterBufferDelay: Duration = .zero
+  /// Lost packets that came after all since they were asked for.
+  public var packetsRecovered = 0
+  public var retransmittedPacketsReceived = 0
+  /// Feedback messages sent.
+  public var nackCount = 0
+  public var pliCount = 0
+  public var firCount = 0
+  /// Loudness in dBFS, −127 for silence; nil for pictures, and while nothing is decoded or told.
+  public var audioLevel: Double?
+  /// 48 kHz samples that were made up for lost packets.
+  public var concealedSamples = 0
+  /// What pictures have; nil for sound.
+  public var video: InboundVideoStatistics?
+
+  public init(kind: MediaKind, codec: String) {
+    self.kind = kind
+    self.codec = codec
+  }
+}
+
+public struct InboundVideoStatistics: Sendable {
+  /// Whole frames.
+  public var framesReceived = 0
+  public var framesDecoded = 0
+  public var keyFramesDecoded = 0
+  /// Missing, given up, or not decodable.
+  public var framesDropped = 0
+  /// Frames that came by three times the mean interval, and by 150 ms, later than the ones before.
+  public var freezeCount = 0
+  public var totalFreezesDuration: Duration = .zero
+  /// Of the last frame; zero before it.
+  public var frameWidth = 0
+  public var frameHeight = 0
+  /// That came whole, over the last second or so.
+  public var framesPerSecond = 0.0
+  /// Spent in the decoder.
+  public var totalDecodeTime: Duration = .zero
+
+  public init() {}
 }
 
 /// How a call ended.

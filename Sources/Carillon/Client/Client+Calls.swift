@@ -22,7 +22,8 @@ extension Client {
     guard calls.count < configuration.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
     guard let own = link?.address else { throw CallError(.serverUnreachable, "The connection to the server is down.") }
     let now = SystemClock.now
-    let call = ActiveCall(sid: UUID().uuidString.lowercased(), peer: peer, isOutgoing: true, at: now)
+    let call = ActiveCall(
+      sid: UUID().uuidString.lowercased(), peer: peer, isOutgoing: true, streams: LocalStreams(using: &random), at: now)
     call.media = offer
     switch approach {
     case .none(let error):
@@ -30,7 +31,8 @@ extension Client {
     case .propose(let recipient):
       calls[call.sid] = call
       call.outgoing = OutgoingProposal(
-        id: call.sid, own: own, peer: recipient, media: ["audio"], patience: configuration.ringingTimeout, at: now)
+        id: call.sid, own: own, peer: recipient, media: offer.kinds.map(\.rawValue).sorted(),
+        patience: configuration.ringingTimeout, at: now)
       call.tell(.proposed)
       pump(call)
     case .direct(let device):
@@ -151,7 +153,7 @@ extension Client {
   /// - Returns: whether it rings.
   private func receiveProposal(_ message: JingleMessage, from caller: JID, own: JID, isDelayed: Bool) -> Bool {
     guard handlers.onCall != nil, handlers.allowsCall?(caller) ?? true, calls[message.id] == nil,
-      hasRoom(for: caller), message.media.contains("audio"),
+      hasRoom(for: caller), message.media.contains(where: { MediaKind(rawValue: $0) != nil }),
       var proposal = IncomingProposal(
         message, from: caller, own: own, isDelayed: isDelayed, patience: .seconds(120), at: SystemClock.now)
     else { return false }
@@ -160,12 +162,13 @@ extension Client {
       return false
     }
     proposal.ring()
-    let call = ActiveCall(sid: message.id, peer: caller, isOutgoing: false, at: SystemClock.now)
+    let call = ActiveCall(
+      sid: message.id, peer: caller, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
     call.incoming = proposal
     calls[call.sid] = call
     call.tell(.proposed)
     pump(call)
-    offerToHandler(call)
+    offerToHandler(call, Set(message.media.compactMap(MediaKind.init)))
     rearm()
     return true
   }
@@ -176,12 +179,12 @@ extension Client {
       && ringing < Client.maximumRinging
   }
 
-  func offerToHandler(_ call: ActiveCall) {
+  func offerToHandler(_ call: ActiveCall, _ media: Set<MediaKind>) {
     guard let onCall = handlers.onCall else { return }
     let (id, sid, peer, ringing, logger) = (call.id, call.sid, call.peer, call.ringing, logger)
     let answer: Job = {
       do {
-        try await onCall(IncomingCall(peer: peer, sid: sid, id: id, media: [.audio], client: self))
+        try await onCall(IncomingCall(peer: peer, sid: sid, id: id, media: media, client: self))
       } catch {
         logger.info("call handler failed", metadata: ["call.sid": "\(sid)", "error": "\(error)"])
       }

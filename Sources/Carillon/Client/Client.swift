@@ -79,8 +79,9 @@ public actor Client {
       info: DiscoInfo(
         identities: [.init(category: "client", type: "console", name: "Carillon")],
         features: [
-          Jingle.namespace, RTPDescription.namespace, RTPDescription.namespace.replacing("rtp:1", with: "rtp:audio"),
+          Jingle.namespace, RTPDescription.namespace, RTPDescription.feature("audio"), RTPDescription.feature("video"),
           ICETransport.namespace, DTLSFingerprint.namespace, JingleMessage.namespace, RTPInfo.namespace,
+          RTPFeedback.namespace, RTPHeaderExtension.namespace, ContentGroup.feature, RTPSource.feature,
           Capabilities.namespace,
         ]),
       node: "urn:carillon")
@@ -140,7 +141,7 @@ public actor Client {
   public func withCall<Result: Sendable>(
     to peer: JID, offering offer: MediaOffer, _ body: @Sendable (Call) async throws -> Result
   ) async throws -> Result {
-    guard offer.audio != nil || offer.receivesAudio else {
+    guard !offer.kinds.isEmpty else {
       throw CallError(.configuration, "There is nothing to send and nowhere to put what is received.")
     }
     try await waitUntilOnline()
@@ -153,7 +154,7 @@ public actor Client {
     guard let call = offered[id], call.phase == .ringing else {
       throw offered[id]?.end?.error ?? CallError(.failed, "The call is over.")
     }
-    guard offer.audio != nil || offer.receivesAudio else {
+    guard !offer.kinds.isEmpty else {
       throw CallError(.configuration, "There is nothing to send and nowhere to put what is received.")
     }
     accept(call, with: offer)

@@ -33,6 +33,7 @@ actor AudioPipeline {
   private nonisolated let meter = Mutex(Levels())
   private let offer: MediaOffer
   private let encoding: Encoding
+  private let timeline: SharedTimeline
   private let warn: @Sendable (CallError) -> Void
 
   private var encoder: OpusEncoder?
@@ -50,11 +51,14 @@ actor AudioPipeline {
   private var encodedSinkFailed = false
   private var finished = false
 
-  init(_ offer: MediaOffer, _ encoding: Encoding, on thread: CodecThread, warn: @escaping @Sendable (CallError) -> Void)
-  {
+  init(
+    _ offer: MediaOffer, _ encoding: Encoding, on thread: CodecThread, timeline: SharedTimeline,
+    warn: @escaping @Sendable (CallError) -> Void
+  ) {
     self.offer = offer
     self.encoding = encoding
     self.thread = thread
+    self.timeline = timeline
     self.warn = warn
   }
 
@@ -102,7 +106,8 @@ actor AudioPipeline {
     if wasEmpty { _ = thread.perform { [weak self] in self?.assumeIsolated { $0.drain() } } }
   }
 
-  /// Stops both directions and finishes the sinks, after what is under way has been written.
+  /// Stops both directions and finishes the sink for samples, after what is under way has been written. The encoded sink
+  /// is left to whoever began it.
   func finish() {
     guard !finished else { return }
     drain()
@@ -111,7 +116,6 @@ actor AudioPipeline {
     ticker = nil
     send = nil
     offer.audioSink?.finish()
-    offer.encodedAudioSink?.finish()
   }
 
   // MARK: Out
@@ -121,14 +125,15 @@ actor AudioPipeline {
     if !sourceEnded { read(source) } else { silence(from: 0) }
     var samples = captured
     if channels == 2, !encoding.stereo { samples = AudioPipeline.mixedDown(captured) }
-    meter.withLock { $0.sent = Double(AudioLevel.decibels(of: samples.span)) }
+    let level = AudioLevel.decibels(of: samples.span)
+    meter.withLock { $0.sent = Double(level) }
     do {
       var span = packet.mutableSpan
       guard case .packet(let count) = try encoder.encode(samples.span, into: &span) else { return }
       send(
         EncodedAudioFrame(
           payload: Array(packet[..<count]), position: tick.index * Int64(OpusEncoder.frameCount),
-          duration: OpusEncoder.frameCount))
+          duration: OpusEncoder.frameCount, level: level))
     } catch {
       warn(CallError(.media, "Audio could not be encoded: \(error). Nothing more is sent.", cause: error))
       ticker?.cancel()
@@ -171,10 +176,12 @@ actor AudioPipeline {
   private func play(now unit: PlayoutUnit) {
     switch unit {
     case .frame(let frame):
-      keep(frame)
+      let time = timeline.time(of: frame)
+      keep(frame, at: time)
       write(decode(frame))
+      timeline.playedAudio(at: time, now: SystemClock.now)
     case .skipped(let frame):
-      keep(frame)
+      keep(frame, at: timeline.time(of: frame))
       let count = decode(frame)
       if offer.audioSink?.timeline == .media { write(count) }
     case .concealment(let gap):
@@ -225,10 +232,10 @@ actor AudioPipeline {
     }
   }
 
-  private func keep(_ frame: ReceivedAudioFrame) {
-    guard let sink = offer.encodedAudioSink, !encodedSinkFailed else { return }
+  private func keep(_ frame: ReceivedAudioFrame, at time: Duration) {
+    guard let sink = offer.encodedSink, sink.kinds.contains(.audio), !encodedSinkFailed else { return }
     do {
-      try sink.write(opus: frame.payload.span, at: frame.position)
+      try sink.write(opus: frame.payload.span, at: time)
     } catch {
       encodedSinkFailed = true
       warn(CallError(.media, "Received audio could not be written: \(error). The recording ends here.", cause: error))

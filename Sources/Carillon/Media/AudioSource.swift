@@ -43,16 +43,3 @@ public enum AudioTimeline: Sendable {
   /// The speaker's: every sample at the time at which it was captured, whenever it arrived. For recordings.
   case media
 }
-
-/// Where a call's incoming audio goes as the peer encoded it, without decoding.
-///
-/// Called on a codec thread, in the order of playout.
-public protocol EncodedAudioSink: AnyObject, Sendable {
-  /// - Parameters:
-  ///   - packet: one Opus packet (RFC 6716); valid only during the call.
-  ///   - position: the packet's place in the stream, in samples at 48 kHz from the first packet; gaps are losses or DTX.
-  func write(opus packet: Span<UInt8>, at position: Int64) throws
-
-  /// The call is over: nothing more will be written. Not called for a call that never came to media.
-  func finish()
-}

@@ -8,6 +8,11 @@ package struct RTPDescription: Hashable, Sendable {
   /// There are 128 payload types; what a peer lists beyond is dropped.
   package static let maximumPayloadTypes = 128
 
+  /// What a client that speaks of this kind of media says of itself in disco.
+  ///
+  /// - Specification: XEP-0167 §8
+  package static func feature(_ media: String) -> String { "urn:xmpp:jingle:apps:rtp:\(media)" }
+
   /// `audio`, `video`, …
   package var media: String
   package var ssrc: UInt32?

@@ -1,0 +1,205 @@
+import JingleCore
+import MediaEngine
+import MediaTime
+import XMPPCore
+
+// The media behind sessions: transports, candidates, connection.
+extension Client {
+  func startMedia(of call: ActiveCall, controlling: Bool) {
+    guard let offer = call.media, !call.mediaIsRunning, jobs != nil else { return }
+    // Who offers needs a transport for each content; who answers learns from the offer whether there are more.
+    for index in 0..<(controlling ? offer.kinds.count : 1) { open(index, of: call) }
+    let (sid, commands) = (call.sid, call.commands)
+    let (loop, relayOnly, localAddresses) = (loop, configuration.relayOnly, localAddresses)
+    call.mediaIsRunning = spawn {
+      let servers = await ICEServers.resolve(await self.currentServices(), self.configuration)
+      await self.asked(servers.list, for: sid)
+      let media = CallMedia(
+        on: loop,
+        .init(
+          controlling: controlling, servers: servers.list, relayOnly: relayOnly, localAddresses: localAddresses),
+        offer: offer
+      ) { await self.receive($0, of: sid) }
+      await media.run(commands)
+      await servers.close()
+      await self.mediaStopped(sid)
+    }
+  }
+
+  /// Opens one of the call's transports, unless it is open already.
+  func open(_ index: Int, of call: ActiveCall) {
+    guard call.transports[index] == nil else { return }
+    call.transports[index] = ActiveCall.Transport()
+    call.command.yield(.open(index))
+  }
+
+  private func asked(_ servers: [ICEServer], for sid: String) {
+    calls[sid]?.turnServers = servers.filter { $0.kind != .stun }
+  }
+
+  private func mediaStopped(_ sid: String) {
+    guard let call = calls[sid] else { return }
+    call.mediaIsRunning = false
+    // It stops before its call when the client does.
+    if call.phase == .ended { close(call) } else { hangUp(call) }
+  }
+
+  private func receive(_ fact: CallMedia.Fact, of sid: String) {
+    guard let call = calls[sid] else { return }
+    switch fact {
+    case .transport(let index, let fact):
+      // One that was let go may still have had something to say.
+      if call.transports[index] != nil { receive(fact, of: call, index) }
+    case .statistics(let statistics):
+      call.statistics = statistics
+      if call.phase == .connected { call.tell(.statistics(statistics)) }
+    case .warning(let warning):
+      call.tell(.warning(warning))
+    case .failedToStart(let error):
+      terminate(call, .failedTransport, error)
+    }
+    rearm()
+  }
+
+  private func receive(_ fact: CallMedia.TransportFact, of call: ActiveCall, _ index: Int) {
+    switch fact {
+    case .local(let description):
+      call.transports[index]?.local = description
+      for candidate in description.candidates { collect(candidate, of: call, index) }
+      if call.isOutgoing { offerIfReady(call) } else { answerIfReady(call) }
+    case .restarted(let credentials, let candidates):
+      restarted(call, index, credentials, candidates)
+    case .event(let event):
+      receive(event, of: call, index)
+    case .connectivity(let report):
+      if call.transports[index]?.connection == nil { call.connectivity = report }
+    }
+  }
+
+  private func receive(_ event: MediaEvent, of call: ActiveCall, _ index: Int) {
+    switch event {
+    case .candidate(let candidate): collect(candidate, of: call, index)
+    case .gatheringDone: gatheringDone(call, index)
+    case .ice: break
+    case .connected(let connection):
+      call.transports[index]?.connection = connection
+      connected(call)
+    case .failed(let failure): mediaFailed(call, failure)
+    case .closedByPeer, .rtp(.byeReceived):
+      // The word of it that comes through signalling says why; it may come later than the media's end, or never.
+      if call.phase == .connected {
+        call.deadlines[.goodbye] = call.deadlines[.goodbye] ?? SystemClock.now + .seconds(3)
+      }
+    case .rtp: break
+    }
+  }
+
+  /// The call is connected when all its transports are.
+  private func connected(_ call: ActiveCall) {
+    guard call.phase == .connecting, call.transports.values.allSatisfy({ $0.connection != nil }),
+      let connection = call.transports.min(by: { $0.key < $1.key })?.value.connection
+    else { return }
+    let now = SystemClock.now
+    call.phase = .connected
+    call.connectedAt = now
+    call.deadlines[.connect] = nil
+    call.tell(
+      .connected(
+        ConnectionReport(
+          setupTime: now - call.startedAt, ringingTime: call.ringingAt.map { $0 - call.startedAt },
+          proceedTime: call.proceedAt.map { $0 - call.startedAt }, iceTime: connection.iceTime,
+          dtlsTime: connection.dtlsTime, localCandidateType: connection.local.kind.rawValue,
+          remoteCandidateType: connection.remote.kind.rawValue, dtlsVersion: connection.dtlsVersion,
+          srtpProfile: connection.srtpProfile.name, audioCodec: call.audioCodec, videoCodec: call.videoCodec,
+          isBundled: call.isBundled)))
+  }
+
+  private func mediaFailed(_ call: ActiveCall, _ failure: MediaFailure) {
+    switch failure {
+    case .noSockets:
+      terminate(call, .failedTransport, CallError(.connectivity, "No media socket could be opened.", cause: failure))
+    case .noPath:
+      terminate(
+        call, .connectivityError, CallError(.connectivity, "ICE found no path to \(call.peer).", cause: failure))
+    case .consentLost:
+      terminate(
+        call, .connectivityError,
+        CallError(.connectivity, "\(call.peer) vanished: it answers no connectivity check any more.", cause: failure))
+    case .dtls(let error):
+      terminate(
+        call, error.isSecurityFailure ? .securityError : .connectivityError,
+        CallError(
+          .connectivity, "The media could not be encrypted: \(error). Nothing was sent or played.", cause: error))
+    }
+  }
+
+  // MARK: Candidates
+
+  /// Takes what the peer tells of a transport: candidates, before both sides agree also credentials and fingerprints.
+  func addRemote(_ transport: ICETransport, for content: String, of call: ActiveCall) {
+    guard call.phase >= .connecting else {
+      if call.earlyTransports.count < 64 { call.earlyTransports.append((content, transport)) }
+      return
+    }
+    guard let index = call.contents.first(where: { $0.name == content })?.transport,
+      let used = call.transports[index]
+    else { return }
+    // What comes under another name of a bundle may belong to the transport that the bundle made superfluous.
+    guard used.owner == content || (transport.ufrag != nil && transport.ufrag == used.remoteUfrag) else { return }
+    let candidates = transport.candidates.compactMap(MediaEngine.ICECandidate.init)
+    if !candidates.isEmpty { call.command.yield(.transport(index, .addRemote(candidates))) }
+  }
+
+  private func collect(_ candidate: MediaEngine.ICECandidate, of call: ActiveCall, _ index: Int) {
+    if candidate.kind == .relay { call.transports[index]?.gatheredRelay = true }
+    guard candidate.transport == .udp, candidate.kind == .relay || !configuration.relayOnly else { return }
+    let written = JingleCore.ICECandidate(candidate, id: call.nextCandidateID(), hidesBase: configuration.relayOnly)
+    let isNegotiated = call.session.map { $0.phase == .active || $0.role == .initiator } ?? false
+    guard isNegotiated, let owner = call.transports[index]?.owner, let local = call.transports[index]?.local else {
+      call.transports[index]?.earlyCandidates.append(written)
+      return
+    }
+    call.session?.send(
+      ICETransport(ufrag: local.credentials.ufrag, pwd: local.credentials.password, candidates: [written]),
+      for: owner)
+    pump(call)
+  }
+
+  private func gatheringDone(_ call: ActiveCall, _ index: Int) {
+    guard call.transports[index]?.gatheredRelay == false, call.phase < .connected else { return }
+    let asked = call.turnServers.map(\.name).joined(separator: ", ")
+    if configuration.relayOnly {
+      let reason =
+        asked.isEmpty
+        ? "the account's server names no TURN server (XEP-0215). Ask its operator, or call without --relay-only."
+        : "no TURN server gave an address: \(asked). It refused the credentials or could not be reached."
+      terminate(call, .failedTransport, CallError(.connectivity, "Only relayed paths are allowed, and " + reason))
+    } else if !asked.isEmpty {
+      call.tell(.warning(CallError(.connectivity, "No TURN server gave a relayed address: \(asked).")))
+    }
+  }
+
+  private func restarted(
+    _ call: ActiveCall, _ index: Int, _ credentials: ICECredentials, _ candidates: [MediaEngine.ICECandidate]
+  ) {
+    call.transports[index]?.local?.credentials = credentials
+    guard let owner = call.transports[index]?.owner else { return }
+    let usable = candidates.filter { $0.transport == .udp && ($0.kind == .relay || !configuration.relayOnly) }
+    let written = usable.map {
+      JingleCore.ICECandidate($0, id: call.nextCandidateID(), hidesBase: configuration.relayOnly)
+    }
+    call.session?.send(
+      ICETransport(ufrag: credentials.ufrag, pwd: credentials.password, candidates: written), for: owner)
+    pump(call)
+  }
+}
+
+extension DTLSError {
+  /// Whether the peer is not who it claims to be, rather than out of reach.
+  fileprivate var isSecurityFailure: Bool {
+    switch self {
+    case .fingerprintMismatch, .noSRTPProfile: true
+    case .setUp, .failed: false
+    }
+  }
+}

@@ -1,0 +1,293 @@
+import Foundation
+import JingleCore
+import MediaEngine
+import MediaTime
+import RTPCore
+import XMPPCore
+
+// Offer and answer.
+extension Client {
+  /// A content that was agreed on, and how the peer is reached for it.
+  private struct Agreed {
+    var content: MediaNegotiation.Content
+    var remote: ICETransport
+    var role: JingleCore.DTLSRole
+  }
+
+  // MARK: Offering
+
+  /// Makes the offer as soon as all its transports are open. Each content has one of its own, for peers that do not
+  /// bundle; with others all but the first are let go again.
+  ///
+  /// - Specification: XEP-0338 §2, RFC 9143 §7.2
+  func offerIfReady(_ call: ActiveCall) {
+    guard let media = call.media, call.phase != .ended, call.session == nil,
+      call.transports.values.allSatisfy({ $0.local != nil })
+    else { return }
+    guard let own = link?.address else { return terminate(call, .cancel, error(of: .disconnected, call)) }
+    var offer: [Jingle.Content] = []
+    for (index, kind) in media.kinds.sorted(by: { $0.rawValue < $1.rawValue }).enumerated() {
+      let senders = MediaNegotiation.senders(media, kind, as: .initiator)
+      let description = MediaNegotiation.offer(kind, call.streams, sends: media.sends(kind))
+      let content = Jingle.Content(
+        name: kind.rawValue, senders: senders, description: .rtp(description),
+        transport: .iceUDP(transport(index, setup: .actpass, of: call)))
+      call.transports[index]?.owner = content.name
+      call.contents.append(
+        .init(
+          name: content.name, creator: content.creator, kind: kind, senders: senders, offered: description,
+          transport: index))
+      offer.append(content)
+    }
+    call.session = JingleSession(initiating: call.sid, own: own, peer: call.peer)
+    guard router.add(call.sid, sid: call.sid, peer: call.peer) else {
+      return terminate(call, .generalError, CallError(.failed, "There are too many sessions already."))
+    }
+    call.session?.initiate(offer, groups: offer.count > 1 ? [ContentGroup(.bundle, offer.map(\.name))] : [])
+    router.offered(offer, sid: call.sid, peer: call.peer)
+    pump(call)
+  }
+
+  /// The peer's answer to our offer.
+  func accepted(_ call: ActiveCall, _ answer: Jingle) {
+    bundle(call, answer.groups)
+    var agreed: [Agreed] = []
+    for ours in call.contents {
+      guard let offered = ours.offered, let content = answer.contents.first(where: { $0.name == ours.name }),
+        let description = content.description?.rtp
+      else { continue }
+      do {
+        let agreements = try offered.agreements(answeredBy: description)
+        guard let (remote, setup) = remoteTransport(ours.transport, answer.contents, of: call) else { continue }
+        guard let setup else { return refuseUnencrypted(call) }
+        agreed.append(
+          Agreed(
+            content: .init(
+              name: ours.name, kind: ours.kind, agreements: agreements,
+              headerExtensions: offered.headerExtensions(answeredBy: description),
+              senders: ours.senders.intersection(content.senders), remote: description, transport: ours.transport),
+            remote: remote, role: try JingleCore.DTLSRole(offered: .actpass, answered: setup.setup)))
+      } catch {
+        return terminate(
+          call, .failedApplication,
+          CallError(.protocolViolation, "\(call.peer) answered with what was not offered: \(error).", cause: error))
+      }
+    }
+    guard !agreed.isEmpty else {
+      return terminate(
+        call, .failedApplication, CallError(.nothingInCommon, "\(call.peer) accepted the call without its media."))
+    }
+    begin(call, agreed)
+  }
+
+  /// Moves the contents that the peer bundles onto one transport.
+  private func bundle(_ call: ActiveCall, _ groups: [ContentGroup]) {
+    for group in groups where group.semantics == .bundle {
+      guard let owner = call.contents.first(where: { $0.name == group.contents.first })?.transport else { continue }
+      for index in call.contents.indices where group.contents.contains(call.contents[index].name) {
+        call.contents[index].transport = owner
+      }
+    }
+  }
+
+  // MARK: Answering
+
+  /// Answers the peer's offer as soon as it is there, this side wants the call, and the local paths are known.
+  func answerIfReady(_ call: ActiveCall) {
+    guard !call.isOutgoing, let offer = call.remoteOffer, let media = call.media, call.phase == .negotiating else {
+      return
+    }
+    let offered = MediaKind.allCases.compactMap { kind in
+      offer.contents.first { $0.description?.rtp?.kind == kind && $0.disposition == "session" }
+    }
+    guard !offered.isEmpty else { return refuseWithoutMedia(call) }
+    guard offered.contains(where: { $0.transport?.iceUDP != nil }) else {
+      return terminate(
+        call, .unsupportedTransports,
+        CallError(.nothingInCommon, "\(call.peer) offers no ICE transport (XEP-0176), the only one here."))
+    }
+    var answers: [(content: Jingle.Content, kind: MediaKind, answer: RTPDescription)] = []
+    for content in offered {
+      guard let description = content.description?.rtp, let kind = description.kind,
+        let answer = MediaNegotiation.answer(description, kind, call.streams, sends: media.sends(kind))
+      else { continue }
+      answers.append((content, kind, answer))
+    }
+    guard !answers.isEmpty else {
+      let names = offered.compactMap { $0.description?.rtp }.flatMap(\.payloadTypes).compactMap(\.name)
+      return terminate(
+        call, .failedApplication,
+        CallError(
+          .nothingInCommon,
+          "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, VP8 and VP9."))
+    }
+    let group = bundle(of: answers.map { ($0.content.name, $0.answer) }, offer.groups)
+    call.contents = answers.enumerated().map { index, answer in
+      let content = answer.content
+      let isBundled = group?.contents.contains(content.name) == true
+      let owner = answers.firstIndex { $0.content.name == group?.contents.first }
+      return .init(
+        name: content.name, creator: content.creator, kind: answer.kind,
+        senders: content.senders.intersection(MediaNegotiation.senders(media, answer.kind, as: .responder)),
+        transport: isBundled ? owner ?? index : index)
+    }
+    guard call.contents.contains(where: { $0.senders != .none }) else {
+      let kinds = call.contents.map(\.kind.rawValue).joined(separator: " and ")
+      return terminate(
+        call, .unsupportedApplications,
+        CallError(.nothingInCommon, "\(call.peer) offers \(kinds), and nothing of it is wanted here."))
+    }
+    if Set(call.contents.map(\.transport)).count > 1 {
+      for index in answers.indices { answers[index].answer.dropTransportFeedback() }
+    }
+    // Each transport needs its sockets; this side comes back here when it has them.
+    let needed = Set(call.contents.map(\.transport))
+    for index in needed { open(index, of: call) }
+    guard needed.allSatisfy({ call.transports[$0]?.local != nil }) else { return }
+    call.remoteOffer = nil
+    answer(call, offer, answers.map(\.answer), group)
+  }
+
+  private func answer(_ call: ActiveCall, _ offer: Jingle, _ answers: [RTPDescription], _ group: ContentGroup?) {
+    var agreed: [Agreed] = []
+    var written: [Jingle.Content] = []
+    var transports: [Int: (remote: ICETransport, role: JingleCore.DTLSRole, local: ICETransport)] = [:]
+    for (ours, description) in zip(call.contents, answers) {
+      guard let content = offer.contents.first(where: { $0.name == ours.name }), let theirs = content.description?.rtp
+      else { continue }
+      if transports[ours.transport] == nil {
+        guard let (remote, fingerprint) = remoteTransport(ours.transport, offer.contents, of: call) else { continue }
+        guard let fingerprint else { return refuseUnencrypted(call) }
+        guard let (role, setup) = try? JingleCore.DTLSRole.answering(fingerprint.setup) else {
+          return terminate(
+            call, .failedApplication, CallError(.protocolViolation, "\(call.peer) offers DTLS that nobody may begin."))
+        }
+        transports[ours.transport] = (remote, role, transport(ours.transport, setup: setup, of: call))
+      }
+      guard case (let remote, let role, var local)? = transports[ours.transport] else { continue }
+      // The candidates of a bundle stand in its first content.
+      if call.transports[ours.transport]?.owner != ours.name { local.candidates = [] }
+      written.append(
+        Jingle.Content(
+          creator: ours.creator, name: ours.name, senders: ours.senders, description: .rtp(description),
+          transport: .iceUDP(local)))
+      agreed.append(
+        Agreed(
+          content: .init(
+            name: ours.name, kind: ours.kind, agreements: description.agreements(answering: theirs),
+            headerExtensions: description.headerExtensions, senders: ours.senders, remote: theirs,
+            transport: ours.transport),
+          remote: remote, role: role))
+    }
+    call.session?.accept(written, groups: group.map { [$0] } ?? [])
+    pump(call)
+    begin(call, agreed)
+  }
+
+  /// The bundle to answer with: what the peer offers to bundle, where packets could be told apart in it.
+  private func bundle(of answers: [(name: String, answer: RTPDescription)], _ groups: [ContentGroup]) -> ContentGroup? {
+    guard let offered = groups.first(where: { $0.semantics == .bundle }) else { return nil }
+    let members = answers.filter { offered.contents.contains($0.name) }
+    let canBeTold = members.indices.allSatisfy { index in
+      members[..<index].allSatisfy { $0.answer.canBeBundled(with: members[index].answer) }
+    }
+    return canBeTold ? offered.restricted(to: members.map(\.name)) : nil
+  }
+
+  // MARK: Both
+
+  private func begin(_ call: ActiveCall, _ agreed: [Agreed]) {
+    guard call.phase != .ended else { return }
+    let names = agreed.map(\.content.name)
+    call.contents.removeAll { !names.contains($0.name) }
+    for content in agreed.map(\.content) {
+      guard let index = call.contents.firstIndex(where: { $0.name == content.name }) else { continue }
+      call.contents[index].senders = content.senders
+    }
+    let now = SystemClock.now
+    let wallClock = RTPSession.WallClock(
+      instant: now, time: NTPTime(sinceUnixEpoch: .seconds(Date.now.timeIntervalSince1970)))
+    guard let media = call.media, agreed.allSatisfy({ $0.remote.credentials != nil }),
+      let agreement = MediaNegotiation.agreement(
+        agreed.map(\.content), call.streams, as: call.party, media: media, wallClock: wallClock, using: &random)
+    else {
+      return terminate(
+        call, .failedApplication,
+        CallError(.nothingInCommon, "\(call.peer) accepted no codec of ours, or gave no ICE credentials."))
+    }
+    call.phase = .connecting
+    call.audioCodec = agreement.audio?.codec
+    call.videoCodec = agreement.video?.codec
+    call.deadlines[.connect] = now + configuration.connectTimeout
+    call.tell(.connecting)
+    for index in call.transports.keys where agreement.sessions[index] == nil {
+      call.transports[index] = nil
+      call.command.yield(.close(index))
+    }
+    call.command.yield(.begin(agreement))
+    var begun: Set<Int> = []
+    for (content, remote, role) in agreed.map({ ($0.content, $0.remote, $0.role) }) {
+      let index = content.transport
+      guard let credentials = remote.credentials, begun.insert(index).inserted else { continue }
+      call.transports[index]?.remoteUfrag = credentials.ufrag
+      call.command.yield(.transport(index, .setRemote(credentials)))
+      call.command.yield(
+        .transport(
+          index,
+          .setDTLS(
+            role: role == .client ? .client : .server,
+            fingerprints: remote.fingerprints.map(CertificateFingerprint.init))))
+      if let owner = call.transports[index]?.owner { addRemote(remote, for: owner, of: call) }
+    }
+    for (name, transport) in call.earlyTransports { addRemote(transport, for: name, of: call) }
+    call.earlyTransports = []
+  }
+
+  /// How the peer is reached on one of the call's transports, and the fingerprint, if it gives one. Notes whose name the
+  /// transport goes by: the first content on it with credentials.
+  ///
+  /// What it told before is filled in where it is missing: gateways to SIP send it as soon as they have it.
+  private func remoteTransport(
+    _ index: Int, _ contents: [Jingle.Content], of call: ActiveCall
+  ) -> (ICETransport, DTLSFingerprint?)? {
+    let names = call.contents.filter { $0.transport == index }.map(\.name)
+    let candidates = contents.filter { names.contains($0.name) }
+    let ordered = candidates.filter { $0.transport?.iceUDP?.ufrag != nil } + candidates
+    guard let owner = ordered.first(where: { $0.transport?.iceUDP != nil }), var transport = owner.transport?.iceUDP
+    else { return nil }
+    call.transports[index]?.owner = owner.name
+    for (name, early) in call.earlyTransports where name == owner.name {
+      if transport.fingerprints.isEmpty { transport.fingerprints = early.fingerprints }
+      transport.ufrag = transport.ufrag ?? early.ufrag
+      transport.pwd = transport.pwd ?? early.pwd
+    }
+    return (transport, transport.fingerprint)
+  }
+
+  /// This side's part of a transport, with the candidates known so far.
+  private func transport(_ index: Int, setup: DTLSSetup, of call: ActiveCall) -> ICETransport {
+    guard let transport = call.transports[index], let local = transport.local else { return ICETransport() }
+    call.transports[index]?.earlyCandidates = []
+    return ICETransport(
+      ufrag: local.credentials.ufrag, pwd: local.credentials.password,
+      fingerprints: DTLSFingerprint(local.fingerprint, setup: setup).map { [$0] } ?? [],
+      candidates: transport.earlyCandidates)
+  }
+
+  // MARK: Refusals
+
+  func refuseWithoutMedia(_ call: ActiveCall) {
+    terminate(
+      call, .unsupportedApplications,
+      CallError(.nothingInCommon, "\(call.peer) offers a session without audio or video."))
+  }
+
+  private func refuseUnencrypted(_ call: ActiveCall) {
+    terminate(
+      call, .securityError,
+      CallError(
+        .nothingInCommon,
+        "\(call.peer) offers no DTLS fingerprint (XEP-0320): the call would not be encrypted, so there is none."),
+      application: RTPError.cryptoRequired.element)
+  }
+}

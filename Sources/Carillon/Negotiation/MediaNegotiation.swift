@@ -1,0 +1,317 @@
+import JingleCore
+import MediaCodecs
+import MediaTime
+import RTPCore
+
+/// Between Jingle's words for media and an RTP session's configuration: the one place where they meet.
+enum MediaNegotiation {
+  /// What this side can use, best first. VP8 goes before VP9, which takes the processor twice as long for the same picture.
+  static func capabilities(_ kind: MediaKind) -> [RTPCapability] {
+    switch kind {
+    case .audio:
+      [
+        .opus(
+          [RTPParameter("minptime", "10"), RTPParameter("useinbandfec", "1")], feedback: RTPFeedback([.transportCC]))
+      ]
+    case .video:
+      [
+        .vp8(feedback: videoFeedback, retransmits: true),
+        .vp9(feedback: videoFeedback, retransmits: true),
+      ]
+    }
+  }
+
+  private static let videoFeedback = RTPFeedback([.nack, .pli, .fir, .remb, .transportCC])
+
+  /// What this side can write and read, under the ids that it offers.
+  static func headerExtensions(_ kind: MediaKind) -> [RTPHeaderExtension] {
+    typealias URI = RTPHeaderExtension.URI
+    let common = [
+      RTPHeaderExtension(id: 2, uri: URI.absoluteSendTime), RTPHeaderExtension(id: 3, uri: URI.transportSequenceNumber),
+      RTPHeaderExtension(id: 4, uri: URI.mid),
+    ]
+    return kind == .audio ? [RTPHeaderExtension(id: 1, uri: URI.audioLevel)] + common : common
+  }
+
+  /// Who sends, as this side would have it.
+  static func senders(_ media: MediaOffer, _ kind: MediaKind, as party: Jingle.Party) -> Jingle.Senders {
+    Jingle.Senders(party, sends: media.sends(kind), receives: media.receives(kind))
+  }
+
+  /// The description to offer. Opus stands under 111, the number that every implementation uses.
+  static func offer(_ kind: MediaKind, _ local: LocalStreams, sends: Bool) -> RTPDescription {
+    var description = RTPDescription(
+      offering: kind.rawValue, capabilities(kind), from: kind == .audio ? 111 : 96,
+      headerExtensions: headerExtensions(kind), allowsMixedHeaderExtensions: true)
+    if sends { local.describe(kind, in: &description) }
+    return description
+  }
+
+  /// - Returns: nil when no codec is in common.
+  static func answer(
+    _ offer: RTPDescription, _ kind: MediaKind, _ local: LocalStreams, sends: Bool
+  ) -> RTPDescription? {
+    var answer = offer.answer(
+      supporting: capabilities(kind), headerExtensions: headerExtensions(kind), allowingMixedHeaderExtensions: true)
+    if sends, var described = answer {
+      local.describe(kind, in: &described)
+      answer = described
+    }
+    return answer
+  }
+
+  /// What the two sides hold of one content.
+  struct Content {
+    var name: String
+    var kind: MediaKind
+    /// Best first.
+    var agreements: [RTPAgreement]
+    var headerExtensions: [RTPHeaderExtension]
+    var senders: Jingle.Senders
+    /// The peer's side.
+    var remote: RTPDescription
+    /// Which of the call's transports carries it.
+    var transport: Int
+  }
+
+  /// What was agreed on, ready to run.
+  struct Agreement: Sendable {
+    /// By transport.
+    var sessions: [Int: RTPSession.Configuration] = [:]
+    var audio: Track<AudioPipeline.Encoding>?
+    var video: Track<VideoPipeline.Encoding>?
+  }
+
+  struct Track<Encoding: Sendable>: Sendable {
+    var transport: Int
+    var encoding: Encoding
+    /// Payload name and clock rate, such as `opus/48000/2`.
+    var codec: String
+  }
+
+  /// - Returns: nil when a content has no codec of ours.
+  static func agreement(
+    _ contents: [Content], _ local: LocalStreams, as party: Jingle.Party, media: MediaOffer,
+    wallClock: RTPSession.WallClock, using random: inout some RandomNumberGenerator
+  ) -> Agreement? {
+    var agreement = Agreement()
+    for content in contents {
+      var session =
+        agreement.sessions[content.transport]
+        ?? RTPSession.Configuration(
+          cname: local.cname, wallClock: wallClock, seed: .random(in: 0...UInt64.max, using: &random))
+      session.headerExtensions.add(content.headerExtensions.filter { $0.senders.include(party) })
+      let sends = content.senders.include(party) && media.sends(content.kind)
+      let receives = content.senders.include(party.other) && media.receives(content.kind)
+      switch content.kind {
+      case .audio:
+        guard let track = audio(content, local, sends: sends, receives: receives, media, &session, &random) else {
+          return nil
+        }
+        agreement.audio = track
+      case .video:
+        guard let track = video(content, local, sends: sends, receives: receives, media, &session, &random) else {
+          return nil
+        }
+        agreement.video = track
+      }
+      agreement.sessions[content.transport] = session
+    }
+    if agreement.sessions.count > 1 {
+      for index in agreement.sessions.keys { agreement.sessions[index]?.dropTransportFeedback() }
+    }
+    return agreement
+  }
+
+  private static func audio(
+    _ content: Content, _ local: LocalStreams, sends: Bool, receives: Bool, _ media: MediaOffer,
+    _ session: inout RTPSession.Configuration, _ random: inout some RandomNumberGenerator
+  ) -> Track<AudioPipeline.Encoding>? {
+    let known = content.agreements.filter { $0.sending.name?.lowercased() == "opus" }
+    guard let best = known.first else { return nil }
+    var accepted: [UInt8: AudioCodec] = [:]
+    for agreement in known { accepted[agreement.receiving.id] = .opus }
+    session.audio = RTPSession.AudioStream(
+      localSSRC: local.audio, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid, payloadType: best.sending.id,
+      acceptedPayloadTypes: accepted, usesTransportFeedback: best.feedback.contains(.transportCC), sends: sends,
+      receives: receives, initialSequenceNumber: .random(using: &random), initialTimestamp: .random(using: &random))
+    let limit = best.sending.parameter("maxaveragebitrate").flatMap { Int($0) }.map { min(max($0, 6_000), 510_000) }
+    return Track(
+      transport: content.transport,
+      encoding: AudioPipeline.Encoding(
+        sends: sends, receives: receives,
+        stereo: best.sending.parameter("stereo") == "1" && media.audio?.channelCount == 2,
+        bitsPerSecond: min(max(media.audioBitsPerSecond, 6_000), limit ?? 510_000)),
+      codec: "opus/48000/2")
+  }
+
+  private static func video(
+    _ content: Content, _ local: LocalStreams, sends: Bool, receives: Bool, _ media: MediaOffer,
+    _ session: inout RTPSession.Configuration, _ random: inout some RandomNumberGenerator
+  ) -> Track<VideoPipeline.Encoding>? {
+    let known = content.agreements.compactMap { agreement in
+      VideoCodec(payloadType: agreement.sending).map { (agreement, $0) }
+    }
+    guard let (best, codec) = known.first else { return nil }
+    let (lower, upper) = (VPXEncoder.bitrates.lowerBound, VPXEncoder.bitrates.upperBound)
+    let wanted = min(media.maximumVideoBitsPerSecond, content.remote.bandwidth?.bitsPerSecond ?? .max)
+    let maximum = min(max(wanted, lower), upper)
+    session.bandwidth = .init(
+      initialBitsPerSecond: min(500_000, maximum), minimumBitsPerSecond: lower,
+      // The estimate is of the whole path; the audio has its part in it.
+      maximumBitsPerSecond: maximum + (session.audio == nil ? 0 : 64_000))
+    var stream = RTPSession.VideoStream(
+      localSSRC: local.video, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid, payloadType: best.sending.id,
+      format: codec.payloadFormat, acceptedPayloadTypes: [:], feedback: .init(best.feedback), sends: sends,
+      receives: receives, initialSequenceNumber: .random(using: &random), initialTimestamp: .random(using: &random))
+    for ssrc in stream.remoteSSRCs {
+      stream.remoteRetransmissionSSRCs[ssrc] = content.remote.retransmissionSSRC(of: ssrc)
+    }
+    for (agreement, codec) in known {
+      stream.acceptedPayloadTypes[agreement.receiving.id] = codec.payloadFormat
+      if let repeats = agreement.retransmission?.receiving {
+        stream.acceptedRetransmissions[repeats] = agreement.receiving.id
+      }
+    }
+    stream.retransmission = best.retransmission.map {
+      .init(localSSRC: local.repeats, payloadType: $0.sending, initialSequenceNumber: .random(using: &random))
+    }
+    session.video.append(stream)
+    return Track(
+      transport: content.transport,
+      encoding: VideoPipeline.Encoding(
+        codec: codec, sends: sends, receives: receives, maximumBitsPerSecond: maximum,
+        maximumFramesPerSecond: best.sending.parameter("max-fr").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil },
+        // In macroblocks (RFC 7741 §6.1, RFC 9628 §6).
+        maximumPixels: best.sending.parameter("max-fs").flatMap { Int($0) }.flatMap {
+          $0 > 0 && $0 < 1 << 24 ? $0 * 256 : nil
+        }),
+      codec: "\(codec.rawValue)/90000")
+  }
+}
+
+/// The streams that this side may send in a call, named before anything is agreed on.
+///
+/// - Specification: XEP-0339 §2, RFC 7022
+struct LocalStreams: Sendable {
+  let cname: String
+  let audio: UInt32
+  let video: UInt32
+  /// What is sent again of the video.
+  let repeats: UInt32
+
+  init(using random: inout some RandomNumberGenerator) {
+    cname = String(UInt64.random(in: 0...UInt64.max, using: &random), radix: 36)
+    var ssrcs: Set<UInt32> = []
+    while ssrcs.count < 3 { ssrcs.insert(.random(in: 1...UInt32.max, using: &random)) }
+    let chosen = Array(ssrcs)
+    (audio, video, repeats) = (chosen[0], chosen[1], chosen[2])
+  }
+
+  /// Names the streams of one kind. Sound and pictures are of one stream, so that the peer plays them in sync.
+  func describe(_ kind: MediaKind, in description: inout RTPDescription) {
+    func source(_ ssrc: UInt32) -> RTPSource {
+      RTPSource(ssrc: ssrc, cname: cname, stream: cname, track: "\(cname)-\(kind.rawValue)")
+    }
+    switch kind {
+    case .audio:
+      description.sources = [source(audio)]
+    case .video:
+      description.sources = [source(video)]
+      if description.payloadTypes.contains(where: \.isRetransmission) {
+        description.sources.append(source(repeats))
+        description.sourceGroups = [RTPSourceGroup(.flowIdentification, [video, repeats])]
+      }
+    }
+  }
+}
+
+extension MediaNegotiation.Content {
+  /// The content's name, where it can stand in packets (RFC 9143 §15.2).
+  fileprivate var mid: String? { name.utf8.count <= 16 ? name : nil }
+}
+
+extension RTPDescription {
+  var kind: MediaKind? { MediaKind(rawValue: media) }
+
+  /// The streams of media among the sources: not those that repeat or repair others.
+  fileprivate var mediaSSRCs: [UInt32] {
+    let others = sourceGroups.filter { $0.semantics != .simulcast }.flatMap { $0.ssrcs.dropFirst() }
+    return sources.map(\.ssrc).filter { !others.contains($0) }
+  }
+}
+
+extension RTPSession.HeaderExtensions {
+  fileprivate mutating func add(_ agreed: [RTPHeaderExtension]) {
+    for headerExtension in agreed {
+      guard let id = UInt8(exactly: headerExtension.id) else { continue }
+      switch headerExtension.uri {
+      case RTPHeaderExtension.URI.audioLevel: audioLevel = id
+      case RTPHeaderExtension.URI.absoluteSendTime: absoluteSendTime = id
+      case RTPHeaderExtension.URI.transportSequenceNumber: transportSequenceNumber = id
+      case RTPHeaderExtension.URI.mid: mid = id
+      default: break
+      }
+    }
+  }
+}
+
+extension RTPDescription {
+  /// Leaves out what tells of the packets of a whole transport.
+  ///
+  /// Where a call has several transports, libwebrtc still counts the packets of all in one row and reports on them over
+  /// any: what it says could not be understood, and what it hears neither. REMB speaks of one stream.
+  mutating func dropTransportFeedback() {
+    let dropped = RTPFeedback([.transportCC])
+    feedback = feedback.subtracting(dropped)
+    for index in payloadTypes.indices {
+      payloadTypes[index].feedback = payloadTypes[index].feedback.subtracting(dropped)
+    }
+    headerExtensions.removeAll { $0.uri == RTPHeaderExtension.URI.transportSequenceNumber }
+  }
+}
+
+extension RTPSession.Configuration {
+  /// As for descriptions: an offer may have had to promise it, in case of a bundle.
+  fileprivate mutating func dropTransportFeedback() {
+    headerExtensions.transportSequenceNumber = nil
+    audio?.usesTransportFeedback = false
+    for index in video.indices { video[index].feedback.transport = false }
+  }
+}
+
+extension RTPSession.VideoStream.Feedback {
+  fileprivate init(_ feedback: RTPFeedback) {
+    self.init(
+      nack: feedback.contains(.nack), pictureLoss: feedback.contains(.pli),
+      fullIntraRequest: feedback.contains(.fir), bitrateLimit: feedback.contains(.remb),
+      transport: feedback.contains(.transportCC))
+  }
+}
+
+extension VideoCodec {
+  fileprivate init?(payloadType: RTPPayloadType) {
+    guard let name = payloadType.name?.uppercased() else { return nil }
+    self.init(rawValue: name)
+  }
+
+  fileprivate var payloadFormat: VideoPayloadFormat {
+    switch self {
+    case .vp8: .vp8
+    case .vp9: .vp9
+    }
+  }
+}
+
+extension SequenceNumber {
+  /// Low, so that it does not wrap within the first packets (RFC 3711 §3.3.1).
+  fileprivate static func random(using generator: inout some RandomNumberGenerator) -> SequenceNumber {
+    SequenceNumber(rawValue: .random(in: 0...0x7FFF, using: &generator))
+  }
+}
+
+extension RTPTimestamp {
+  fileprivate static func random(using generator: inout some RandomNumberGenerator) -> RTPTimestamp {
+    RTPTimestamp(rawValue: .random(in: 0...UInt32.max, using: &generator))
+  }
+}
