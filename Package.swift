@@ -81,7 +81,7 @@ let package = Package(
     .executableTarget(
       name: "CarillonCLI",
       dependencies: [
-        "Carillon", "CarillonTesting", "MediaFiles", "MediaTime", logging,
+        "Carillon", "CarillonTesting", "MediaFiles", "MediaTime", "JingleCore", "XMPPCore", logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -102,7 +102,7 @@ let package = Package(
         "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
         logging,
       ]),
-    tests("CarillonCLITests", ["CarillonCLI", "Carillon"]),
+    tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore"]),
     tests("IntegrationTests", []),
   ],
   swiftLanguageModes: [.v6]

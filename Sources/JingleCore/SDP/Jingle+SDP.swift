@@ -133,7 +133,7 @@ extension SessionDescription {
 
 extension JingleFromSDP {
   /// What is left out beyond is not told.
-  static let maximumOmissions = 64
+  package static let maximumOmissions = 64
 
   fileprivate mutating func omit(_ what: String) {
     if omitted.count < Self.maximumOmissions { omitted.append(what) }

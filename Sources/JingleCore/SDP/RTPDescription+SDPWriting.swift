@@ -42,7 +42,8 @@ extension RTPDescription {
     for payloadType in sayable {
       if let encoding = try Self.encoding(payloadType) { append("rtpmap", "\(payloadType.id) \(encoding)") }
       for line in try Self.lines(payloadType.feedback) { append("rtcp-fb", "\(payloadType.id) \(line)") }
-      if !payloadType.parameters.isEmpty { append("fmtp", "\(payloadType.id) \(try Self.format(payloadType))") }
+      let format = try Self.format(payloadType)
+      if !format.isEmpty { append("fmtp", "\(payloadType.id) \(format)") }
     }
     // SDP has one for all: what the preferred encoding wants.
     if let maxptime = sayable.lazy.compactMap(\.maxptime).first { append("maxptime", String(maxptime)) }
@@ -78,7 +79,7 @@ extension RTPDescription {
 
   private static func format(_ payloadType: RTPPayloadType) throws(SDPError) -> String {
     var parts: [String] = []
-    for parameter in payloadType.parameters {
+    for parameter in payloadType.parameters where parameter != RTPParameter("") {
       let value = parameter.value.isEmpty ? "" : try checked(parameter.value, without: ";")
       parts.append(parameter.name.isEmpty ? value : "\(try checked(parameter.name, without: " =;"))=\(value)")
     }
