@@ -81,7 +81,8 @@ let package = Package(
     .executableTarget(
       name: "CarillonCLI",
       dependencies: [
-        "Carillon", "CarillonTesting", "MediaFiles", "MediaTime", "JingleCore", "XMPPCore", logging,
+        "Carillon", "CarillonTesting", "MediaCodecs", "MediaEngine", "MediaFiles", "MediaTime", "RTPCore", logging,
+        "JingleCore", "XMPPCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -102,7 +103,7 @@ let package = Package(
         "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
         logging,
       ]),
-    tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore"]),
+    tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore", "MediaCodecs", "MediaFiles"]),
     tests("IntegrationTests", []),
   ],
   swiftLanguageModes: [.v6]

@@ -33,8 +33,10 @@ package final class CodecThread: SerialExecutor, @unchecked Sendable {
     pthread_cond_init(wakeUp, &attributes)
     pthread_condattr_destroy(&attributes)
 
-    let thread = Thread { self.run() }
-    thread.name = name
+    let thread = Thread {
+      Thread.current.name = name  // from inside: Foundation tells the system of the own thread's name only
+      self.run()
+    }
     thread.start()
   }
 

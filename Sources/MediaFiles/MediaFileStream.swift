@@ -9,6 +9,8 @@ final class MediaFileStream {
   let timeBase: AVRational
   /// Where the file's time begins, in those ticks.
   let startTime: Int64
+  /// Frames a second, as the file says or its beginning suggests; nil where it does neither.
+  let frameRate: Double?
   private var format: UnsafeMutablePointer<AVFormatContext>?
   private(set) var codec: UnsafeMutablePointer<AVCodecContext>?
   private var packet: UnsafeMutablePointer<AVPacket>?
@@ -33,6 +35,8 @@ final class MediaFileStream {
     let start = format.pointee.start_time
     startTime =
       start == FFmpegStatus.noTime ? 0 : av_rescale_q(start, AVRational(num: 1, den: AV_TIME_BASE), timeBase)
+    let rate = format.pointee.streams[Int(stream)]?.pointee.avg_frame_rate ?? AVRational(num: 0, den: 0)
+    frameRate = rate.num > 0 && rate.den > 0 ? Double(rate.num) / Double(rate.den) : nil
   }
 
   deinit {

@@ -28,14 +28,14 @@ public final class OpusFileWriter: Sendable {
 
   /// - Parameters:
   ///   - packet: one Opus packet (RFC 6716); copied. What is none is left out, as if it had been lost.
-  ///   - position: its place in samples at 48 kHz; the first packet's is the beginning of the file. Packets that lie before
-  ///     what is written already are left out.
+  ///   - time: when it was captured; the first packet's is the beginning of the file. Packets that lie before what is
+  ///     written already are left out.
   /// - Throws: why the recording failed, once; what was written before stays.
-  public func write(opus packet: Span<UInt8>, at position: Int64) throws(MediaFileError) {
+  public func write(opus packet: Span<UInt8>, at time: Duration) throws(MediaFileError) {
     let bytes = packet.withUnsafeBufferPointer { Array($0) }
     // The peer's mistake: a player would stumble over it and conceals a gap.
     guard let duration = OpusFraming.sampleCount(of: bytes) else { return }
-    try packets.append(.init(opus: bytes, position: position, duration: duration), weight: duration)
+    try packets.append(.init(opus: bytes, time: time, duration: duration), weight: duration)
   }
 
   /// Completes the file; returns when it is on its way to the disk. Packets that come later are ignored.

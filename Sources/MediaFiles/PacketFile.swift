@@ -15,16 +15,23 @@ final class PacketFile: @unchecked Sendable {
     var position: Int64
     var kind: Kind
 
-    init(opus bytes: [UInt8], position: Int64, duration: Int) {
-      (self.bytes, self.position, kind) = (bytes, position, .opus(duration: duration))
+    init(opus bytes: [UInt8], time: Duration, duration: Int) {
+      (self.bytes, position, kind) = (bytes, Self.position(time), .opus(duration: duration))
     }
 
-    init(video bytes: [UInt8], position: Int64, header: VPXFrameHeader) {
-      (self.bytes, self.position, kind) = (bytes, position, .video(header))
+    init(video bytes: [UInt8], time: Duration, header: VPXFrameHeader) {
+      (self.bytes, position, kind) = (bytes, Self.position(time), .video(header))
     }
 
     var isAudio: Bool {
       if case .opus = kind { true } else { false }
+    }
+
+    /// To the nearest sample.
+    private static func position(_ time: Duration) -> Int64 {
+      let (seconds, attoseconds) = time.components
+      let samples = (attoseconds / 1_000_000_000 * 48 + 500_000) / 1_000_000
+      return min(max(seconds, -(1 << 32)), 1 << 32) * 48_000 + samples
     }
   }
 

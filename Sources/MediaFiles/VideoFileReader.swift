@@ -13,6 +13,8 @@ public final class VideoFileReader: @unchecked Sendable {
 
   /// Every picture's size.
   public let size: VideoSize
+  /// Pictures a second, 1 to 120: the mean that the file tells, or 30.
+  public let framesPerSecond: Int
   private let stream: MediaFileStream
   private let scaler: PictureScaler
   private var lastTime = Duration.zero
@@ -31,6 +33,7 @@ public final class VideoFileReader: @unchecked Sendable {
         code: .cannotDecode, path: path, reason: "its pictures of \(own.width)×\(own.height) are too large")
     }
     self.size = size ?? own
+    framesPerSecond = stream.frameRate.map { Int(min(max($0.rounded(), 1), 120)) } ?? 30
     scaler = PictureScaler(size: self.size)
   }
 

@@ -35,7 +35,7 @@ public final class WebMWriter: Sendable {
   public func write(opus packet: Span<UInt8>, at time: Duration) throws(MediaFileError) {
     let bytes = packet.withUnsafeBufferPointer { Array($0) }
     guard let duration = OpusFraming.sampleCount(of: bytes) else { return }
-    try packets.append(.init(opus: bytes, position: Self.position(time), duration: duration), weight: duration)
+    try packets.append(.init(opus: bytes, time: time, duration: duration), weight: duration)
   }
 
   /// - Parameters:
@@ -46,18 +46,11 @@ public final class WebMWriter: Sendable {
     guard let video, let header = VPXFrameHeader(video, frame) else { return }
     let bytes = frame.withUnsafeBufferPointer { Array($0) }
     // What a picture weighs is its bytes: about as much as the audio of its time.
-    try packets.append(.init(video: bytes, position: Self.position(time), header: header), weight: bytes.count)
+    try packets.append(.init(video: bytes, time: time, header: header), weight: bytes.count)
   }
 
   /// Completes the file; returns when it is on its way to the disk. Packets that come later are ignored.
   public func finish() {
     packets.finish { [file] () throws(MediaFileError) in try file.close() }
-  }
-
-  /// In samples at 48 kHz, to the nearest.
-  private static func position(_ time: Duration) -> Int64 {
-    let (seconds, attoseconds) = time.components
-    let samples = (attoseconds / 1_000_000_000 * 48 + 500_000) / 1_000_000
-    return min(max(seconds, -(1 << 32)), 1 << 32) * 48_000 + samples
   }
 }

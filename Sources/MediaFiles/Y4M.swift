@@ -14,6 +14,8 @@ public final class Y4MReader: @unchecked Sendable {
   public let size: VideoSize
   /// Pictures a second.
   public let frameRate: Double
+  /// The same as a whole number, 1 to 120.
+  public var framesPerSecond: Int { Int(min(max(frameRate.rounded(), 1), 120)) }
   private let rate: (numerator: Int64, denominator: Int64)
   private let input: Y4MInput
   private var count: Int64 = 0

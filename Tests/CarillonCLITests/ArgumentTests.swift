@@ -1,5 +1,6 @@
 import ArgumentParser
 import Carillon
+import MediaCodecs
 import Testing
 
 @testable import CarillonCLI
@@ -57,8 +58,41 @@ import Testing
   }
 
   @Test(
+    "Video sources are words, paths or standard input",
+    arguments: [
+      ("bars", .bars()), ("bars:1280x720", .bars(VideoSize(width: 1280, height: 720))),
+      ("bars@25", .bars(framesPerSecond: 25)),
+      ("bars:64x60@120", .bars(VideoSize(width: 64, height: 60), framesPerSecond: 120)), ("-", .standardInput),
+      ("none", .receiveOnly), ("film.mkv", .file("film.mkv")), ("./bars", .file("./bars")),
+      ("bars.webm", .file("bars.webm")),
+      ("a:b@c.y4m", .file("a:b@c.y4m")),
+    ] as [(String, VideoArgument)])
+  func video(text: String, argument: VideoArgument) throws {
+    #expect(try VideoArgument(argument: text) == argument)
+  }
+
+  @Test(
+    "Video sources that cannot be are refused",
+    arguments: [
+      "", "bars:", "bars:640", "bars:640x", "bars:x360", "bars:0x0", "bars:63x60", "bars:64x59", "bars:16384x64",
+      "bars:640x360x1", "bars:-640x360", "bars@", "bars@0", "bars@121", "bars@x", "bars@25@25", "device", "device:cam",
+      "speech", "tone",
+    ])
+  func brokenVideo(text: String) {
+    #expect(throws: ValidationError.self) { try VideoArgument(argument: text) }
+  }
+
+  @Test("A video file that is not there is told with its path")
+  func missingVideo() throws {
+    for path in ["/nonexistent.mkv", "/nonexistent.y4m"] {
+      let error = #expect(throws: CallError.self) { try VideoArgument(argument: path).makeSource() }
+      #expect(error?.message.contains(path) == true)
+    }
+  }
+
+  @Test(
     "A recording's ending says how it is kept",
-    arguments: [("a.wav", "wav"), ("d/b.OGG", "ogg"), ("/x/c.d.webm", "webm")])
+    arguments: [("a.wav", "wav"), ("d/b.OGG", "ogg"), ("/x/c.d.webm", "webm"), ("p.y4m", "y4m")])
   func recording(path: String, format: String) throws {
     let recording = try Recording(argument: path)
     #expect(recording.path == path)
@@ -90,13 +124,17 @@ import Testing
     let common = [
       "--account", "alice@example.test/here", "--password-file", "p", "--host", "h:1", "--ca-file", "c", "--config",
       "f",
-      "--json", "--log-level", "debug", "--audio", "none", "--record", "r.ogg", "--for", "8s", "--relay-only",
+      "--json", "--log-level", "debug", "--audio", "none", "--video", "film.mkv", "--size", "320x180", "--record",
+      "r.webm", "--record", "r.y4m", "--for", "8s", "--relay-only",
     ]
     let call = try #require(
       try CarillonCommand.parseAsRoot(["call", "bob@example.test", "--wait", "5s"] + common) as? CallCommand)
     #expect("\(call.peer)" == "bob@example.test")
     #expect(call.wait == .seconds(5))
     #expect(call.media.audio == .none)
+    #expect(call.media.pictures.video == .file("film.mkv"))
+    #expect(call.media.pictures.size == VideoSize(width: 320, height: 180))
+    #expect(call.media.keeping.recordings.map(\.path) == ["r.webm", "r.y4m"])
     #expect(call.media.relayOnly)
     #expect(call.output.logLevel == .debug)
     #expect(call.accountOptions.account?.resourcepart == "here")
@@ -112,7 +150,12 @@ import Testing
     arguments: [
       ["call"], ["call", "a@b@c@"], ["call", "example.test"], ["call", "b@x.test", "--for", "x"],
       ["call", "b@x.test", "--record", "x.mp3"], ["answer", "--unknown"], ["call", "b@x.test", "--password", "secret"],
-      ["bench", "call", "--calls", "0"],
+      ["bench", "call", "--calls", "0"], ["call", "b@x.test", "--record", "x.y4m"],
+      ["answer", "--record", "x.ogg", "--record", "x.webm"],
+      ["call", "b@x.test", "--record", "a.wav", "--record", "b.wav"],
+      ["call", "b@x.test", "--size", "640x360"], ["answer", "--size", "640x360", "--video", "bars"],
+      ["answer", "--size", "640", "--video", "a.mkv"], ["demo", "--record", "x.y4m"], ["demo", "--video", "bars:1x1"],
+      ["bench", "video", "--size", "1x1"], ["bench", "video", "--for", "1s"], ["bench", "rtp", "--packets", "1"],
     ])
   func usage(arguments: [String]) {
     let error = #expect(throws: (any Error).self) { try CarillonCommand.parseAsRoot(arguments) }

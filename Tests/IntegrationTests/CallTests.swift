@@ -39,9 +39,9 @@ extension IntegrationTests {
 
         let ended = try caller.event("call.ended")
         #expect(ended.string("reason") == "success")
-        #expect(ended.number("packetsSent") ?? 0 > 150)
-        #expect(ended.number("packetsReceived") ?? 0 > 150)
-        #expect(ended.number("packetsLost") == 0)
+        #expect(ended.number("packetsSent", of: "audio", "outbound-rtp") ?? 0 > 150)
+        #expect(ended.number("packetsReceived", of: "audio", "inbound-rtp") ?? 0 > 150)
+        #expect(ended.number("packetsLost", of: "audio", "inbound-rtp") == 0)
 
         let answered = try await answerer.outcome()
         #expect(answered.exitCode == 0, "\(answered.message)")
@@ -62,6 +62,41 @@ extension IntegrationTests {
         #expect(try await answerer.outcome().exitCode == 0)
       }
       try await expectSameSound("speech", recording)
+    }
+
+    @Test("Pictures go both ways, bundled with the sound, and are kept in sync with it", .timeLimit(.minutes(1)))
+    func video() async throws {
+      let (seenByAlice, seenByBob) = (Rig.current.file("webm"), Rig.current.file("y4m"))
+      let answer = ["answer", "--once", "--video", "bars:320x180@15", "--record", seenByBob] + signingIn(bob)
+      try await CarillonProcess.run(answer) { answerer in
+        try await answerer.event("online")
+        let call = ["call", bob, "--audio", "tone", "--video", "bars", "--record", seenByAlice, "--for", "5s"]
+        let caller = try await CarillonProcess.run(call + signingIn(alice))
+        #expect(caller.exitCode == 0, "\(caller.message)")
+        #expect(try caller.event("call.connected").string("videoCodec")?.hasSuffix("/90000") == true)
+        let ended = try caller.event("call.ended")
+        #expect(ended.number("frameWidth", of: "video", "outbound-rtp") == 640)
+        #expect(ended.number("frameWidth", of: "video", "inbound-rtp") == 320)
+        #expect(ended.number("framesEncoded", of: "video", "outbound-rtp") ?? 0 > 100)
+        #expect(ended.number("framesReceived", of: "video", "inbound-rtp") ?? 0 > 50)
+        let answered = try await answerer.outcome()
+        #expect(answered.exitCode == 0, "\(answered.message)")
+        #expect(try answered.event("call.ended").number("framesDecoded", of: "video", "inbound-rtp") ?? 0 > 100)
+      }
+      for file in [seenByAlice, seenByBob] {
+        let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int
+        #expect(size ?? 0 > 10_000, "\(file)")
+      }
+    }
+
+    @Test("Who does not ask for pictures gets none", .timeLimit(.minutes(1)))
+    func audioOnly() async throws {
+      try await CarillonProcess.run(["answer", "--once", "--video", "bars"] + signingIn(bob)) { answerer in
+        try await answerer.event("online")
+        let caller = try await CarillonProcess.run(["call", bob, "--for", "2s"] + signingIn(alice))
+        #expect(caller.exitCode == 0, "\(caller.message)")
+        #expect(try caller.event("call.connected").string("videoCodec") == nil)
+      }
     }
 
     @Test("Relayed calls show only the relay's addresses", .timeLimit(.minutes(1)))
@@ -177,7 +212,8 @@ extension IntegrationTests {
         let seen = caller.events.count { $0.name == "call.statistics" }
         let before = try await caller.event("call.statistics", count: seen + 1)
         let after = try await caller.event("call.statistics", count: seen + 4)
-        #expect(after.number("packetsReceived") ?? 0 > (before.number("packetsReceived") ?? 0) + 100)
+        let received = [before, after].map { $0.number("packetsReceived", of: "audio", "inbound-rtp") ?? 0 }
+        #expect(received[1] > received[0] + 100)
         try Rig.current.command("server start")
         try await caller.event("online", count: 2)
         try await answerer.event("online", count: 2)

@@ -12,6 +12,15 @@ struct Event: Sendable {
   var name: String { string("event") ?? "" }
   func string(_ key: String) -> String? { fields[key] as? String }
   func number(_ key: String) -> Double? { (fields[key] as? NSNumber)?.doubleValue }
+
+  /// What a stream's object in `streams` says.
+  ///
+  /// - Parameter type: `outbound-rtp` or `inbound-rtp`.
+  func number(_ key: String, of kind: String, _ type: String) -> Double? {
+    let streams = fields["streams"] as? [[String: Any]] ?? []
+    let stream = streams.first { $0["type"] as? String == type && $0["kind"] as? String == kind }
+    return (stream?[key] as? NSNumber)?.doubleValue
+  }
 }
 
 /// The built command, running.

@@ -22,3 +22,8 @@ enum Signal {
     frequencies.max { amplitude(of: $0, in: samples) < amplitude(of: $1, in: samples) }
   }
 }
+
+/// The time of a sample at 48 kHz.
+func time(of position: Int64) -> Duration {
+  .seconds(position / 48_000) + .nanoseconds(position % 48_000 * 62_500 / 3)
+}

@@ -12,7 +12,7 @@ import Testing
   {
     let container: OpusFileWriter.Container = name.hasSuffix("ogg") ? .ogg : .webM
     let writer = try OpusFileWriter(path: folder.path(name), container: container)
-    for (index, packet) in packets.enumerated() { try writer.write(opus: packet.span, at: position(index)) }
+    for (index, packet) in packets.enumerated() { try writer.write(opus: packet.span, at: time(of: position(index))) }
     writer.finish()
     #expect(writer.failure == nil)
     return try AudioFileReader(path: folder.path(name)).readAll()
@@ -51,10 +51,10 @@ import Testing
     let packets = try opusPackets(Signal.tone(440, frames: 48_000))
     let writer = try OpusFileWriter(path: folder.path(name), container: name == "a.ogg" ? .ogg : .webM)
     let positions: [Int64] = [0, 960, 959, 2_000, .min, -5, 960, .max, 4_800, .max - 1, 5_760]
-    for (packet, position) in zip(packets, positions) { try writer.write(opus: packet.span, at: position) }
+    for (packet, position) in zip(packets, positions) { try writer.write(opus: packet.span, at: time(of: position)) }
     for length in 0..<3 {
       let broken = [0x03, 0x3F, 0xFF].prefix(length).map { UInt8($0) }
-      try writer.write(opus: broken.span, at: 960)
+      try writer.write(opus: broken.span, at: .milliseconds(20))
     }
     writer.finish()
     #expect(writer.failure == nil)
@@ -74,7 +74,7 @@ import Testing
     } else {
       let opus = try OpusFileWriter(path: folder.path(name), container: name == "a.ogg" ? .ogg : .webM)
       for (index, packet) in try opusPackets(source).enumerated() {
-        try opus.write(opus: packet.span, at: Int64(index) * 960)
+        try opus.write(opus: packet.span, at: .milliseconds(20 * index))
       }
       writer = opus
     }
@@ -159,10 +159,10 @@ import Testing
     }
     let packet = try opusPackets([Int16](repeating: 0, count: 960))[0]
     let writer = try OpusFileWriter(path: "/dev/full", container: .ogg)
-    try writer.write(opus: packet.span, at: 0)
+    try writer.write(opus: packet.span, at: .zero)
     while writer.failure == nil { try await Task.sleep(for: .milliseconds(20)) }
-    #expect(throws: MediaFileError.self) { try writer.write(opus: packet.span, at: 960) }
-    try writer.write(opus: packet.span, at: 1_920)
+    #expect(throws: MediaFileError.self) { try writer.write(opus: packet.span, at: .milliseconds(20)) }
+    try writer.write(opus: packet.span, at: .milliseconds(40))
     writer.finish()
     #expect(writer.failure?.code == .cannotWrite)
   }

@@ -7,7 +7,7 @@ struct AnswerCommand: AsyncParsableCommand {
     commandName: "answer", abstract: "Answer calls.",
     discussion: """
       Answers every call, several at a time, until interrupted; with --once, the first. With --record x.wav, further calls
-      are kept in x-2.wav, x-3.wav and so on.
+      are kept in x-2.wav, x-3.wav and so on. Pictures are received from who sends them, and sent with --video.
       """)
 
   @Option(
@@ -23,15 +23,19 @@ struct AnswerCommand: AsyncParsableCommand {
   @OptionGroup(title: "Account") var accountOptions: AccountOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
+  func validate() throws { _ = try media.plan(.callee) }
+
   func run() async throws {
     try await Session.reporting(output) { console in
       let settings = try accountOptions.settings()
       let session = Session(console: console, logLevel: output.logLevel ?? settings.logLevel)
       if let warning = settings.warning { console.warning(warning) }
-      _ = try media.offer()  // what cannot work is told before anybody calls
+      let plan = try media.plan(.callee)
+      // What cannot work is told before anybody calls; what comes through a pipe can be opened only once.
+      if plan.video != .standardInput { _ = try plan.offer() }
       let client = Client(configuration: settings.clientConfiguration(relayOnly: media.relayOnly))
       let (endings, ended) = AsyncStream.makeStream(of: CommandFailure?.self)
-      let desk = Desk(command: self, session: session, ended: ended)
+      let desk = Desk(command: self, plan: plan, session: session, ended: ended)
       var handlers = session.handlers()
       handlers.onCall = { incoming in await desk.receive(incoming) }
       try await session.run([{ [handlers] in try await client.run(handlers) }]) {
@@ -47,12 +51,16 @@ struct AnswerCommand: AsyncParsableCommand {
 /// Decides what becomes of each incoming call.
 private final class Desk: Sendable {
   private let command: AnswerCommand
+  private let plan: MediaPlan
   private let session: Session
   private let ended: AsyncStream<CommandFailure?>.Continuation
   private let answered = Mutex(0)
 
-  init(command: AnswerCommand, session: Session, ended: AsyncStream<CommandFailure?>.Continuation) {
+  init(
+    command: AnswerCommand, plan: MediaPlan, session: Session, ended: AsyncStream<CommandFailure?>.Continuation
+  ) {
     self.command = command
+    self.plan = plan
     self.session = session
     self.ended = ended
   }
@@ -82,9 +90,9 @@ private final class Desk: Sendable {
     }
 
     do {
-      let (offer, recording) = try command.media.offer(call: count)
+      let (offer, recordings) = try plan.offer(call: count)
       let follower = CallFollower(
-        console: console, calls: session.calls, limit: command.media.limit, recording: recording,
+        console: console, calls: session.calls, limit: command.media.limit, recordings: recordings,
         direction: .incoming)
       try await incoming.answer(with: offer) { try await follower.follow($0) }
       ended.yield(nil)

@@ -7,6 +7,7 @@ struct CallCommand: AsyncParsableCommand {
     discussion: """
       For example:
         carillon call bob@example.org --account alice@example.org --password-file secret --audio speech --record bob.wav
+        carillon call bob@example.org --config alice.conf --audio speech --video bars --record bob.webm
       """)
 
   @Argument(help: ArgumentHelp("Whom to call.", valueName: "jid"), transform: parseJID)
@@ -24,6 +25,7 @@ struct CallCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard peer.localpart != nil else { throw ValidationError("'\(peer)' has no name before an @: whom to call there?") }
+    _ = try media.plan(.caller)
   }
 
   func run() async throws {
@@ -31,11 +33,11 @@ struct CallCommand: AsyncParsableCommand {
       let settings = try accountOptions.settings()
       let session = Session(console: console, logLevel: output.logLevel ?? settings.logLevel)
       if let warning = settings.warning { console.warning(warning) }
-      let (offer, recording) = try media.offer()
+      let (offer, recordings) = try media.plan(.caller).offer()
       let client = Client(
         configuration: settings.clientConfiguration(relayOnly: media.relayOnly, ringingTimeout: wait))
       let follower = CallFollower(
-        console: console, calls: session.calls, limit: media.limit, recording: recording)
+        console: console, calls: session.calls, limit: media.limit, recordings: recordings)
       let handlers = session.handlers()
       try await session.run([{ try await client.run(handlers) }]) {
         console.progress("calling \(peer)")

@@ -6,7 +6,7 @@ struct CallFollower: Sendable {
   let calls: ActiveCalls
   /// How long it may last, counted from connected.
   var limit: Duration?
-  var recording: String?
+  var recordings: [RecordingFile] = []
   var direction = Direction.outgoing
 
   enum Direction: String { case outgoing, incoming }
@@ -28,7 +28,7 @@ struct CallFollower: Sendable {
           if let limit { group.addTask { await hangUp(call, after: limit) } }
         case .ended(let ending):
           end = ending
-          if let summary = CallSummary(peer: call.peer, report: report, end: ending, recording: recording) {
+          if let summary = CallSummary(peer: call.peer, report: report, end: ending, recordings: madeRecordings) {
             console.result(summary.text)
           }
         default: break
@@ -41,6 +41,9 @@ struct CallFollower: Sendable {
     if let error = end?.error { throw error }
   }
 
+  /// Those for which something came.
+  private var madeRecordings: [String] { recordings.filter { $0.isMade() }.map(\.path) }
+
   private func tell(_ event: CallEvent, fields: JSONObject) {
     if case .proposed = event, direction == .incoming { return }  // told when it came in
     if case .warning(let warning) = event { console.warning(code: warning.code.description, warning.message) }
@@ -52,7 +55,9 @@ struct CallFollower: Sendable {
     }
     guard let object = event.object else { return }
     var details = object.fields
-    if case .ended = event { details["recording"] = recording.map { .string($0) } }
+    if case .ended = event, !madeRecordings.isEmpty {
+      details["recordings"] = .array(madeRecordings.map { .string($0) })
+    }
     console.event(object.name, fields.merging(details))
   }
 

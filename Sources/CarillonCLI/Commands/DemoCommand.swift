@@ -5,7 +5,7 @@ struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo", abstract: "Place a call between two ends in this process.",
     discussion: """
-      ICE, DTLS, SRTP and Opus are real and run over loopback; only the stanzas pass through memory instead of a server. No
+      ICE, DTLS, SRTP and the codecs are real and run over loopback; only the stanzas pass through memory instead of a server. No
       account is needed: the quickest look.
       """)
 
@@ -14,10 +14,8 @@ struct DemoCommand: AsyncParsableCommand {
     transform: { try AudioArgument(argument: $0) })
   var audio: AudioArgument = .speech
 
-  @Option(
-    help: ArgumentHelp("Keep what the other end hears (.wav, .ogg or .webm).", valueName: "path"),
-    transform: { try Recording(argument: $0) })
-  var record: Recording?
+  @OptionGroup var pictures: VideoOptions
+  @OptionGroup var keeping: RecordingOptions
 
   @Option(
     name: .customLong("for"), help: ArgumentHelp("How long the call lasts.", valueName: "duration"),
@@ -26,23 +24,32 @@ struct DemoCommand: AsyncParsableCommand {
 
   @OptionGroup(title: "Output") var output: OutputOptions
 
+  /// What the caller sends, and what the other end does with it.
+  private func plans() throws -> (caller: MediaPlan, callee: MediaPlan) {
+    let caller = try MediaPlan(audio: audio, video: pictures.video, videoSize: pictures.size, side: .caller)
+    let callee = try MediaPlan(
+      audio: .silence, video: pictures.video.map { _ in .receiveOnly }, recordings: keeping.recordings, side: .callee)
+    if pictures.video == nil, let recording = keeping.recordings.first(where: { $0.format == .y4m }) {
+      throw ValidationError("\(recording.path) keeps pictures, and the call has none; add --video SRC.")
+    }
+    return (caller, callee)
+  }
+
+  func validate() throws { _ = try plans() }
+
   func run() async throws {
     try await Session.reporting(output) { console in
       let session = Session(console: console, logLevel: output.logLevel)
       let clients = try LocalClients()
-      try record?.check()
-      var incomingOffer = MediaOffer(audio: try AudioArgument.silence.makeSource(), audioSink: DiscardingSink())
-      if let record {
-        incomingOffer.audioSink = nil
-        record.attach(to: &incomingOffer)
-      }
-      let offer = MediaOffer(audio: try audio.makeSource(), audioSink: DiscardingSink())
+      let plans = try plans()
+      let (incomingOffer, recordings) = try plans.callee.offer()
+      let (offer, _) = try plans.caller.offer()
       let outgoing = CallFollower(console: console, calls: session.calls, limit: limit)
       let incoming = CallFollower(
-        console: console, calls: session.calls, recording: record?.path, direction: .incoming)
+        console: console, calls: session.calls, recordings: recordings, direction: .incoming)
       let (endings, ended) = AsyncStream.makeStream(of: Void.self)
       var handlers = session.handlers()
-      handlers.onCall = { [incomingOffer] call in
+      handlers.onCall = { call in
         defer { ended.finish() }
         try await call.answer(with: incomingOffer) { try await incoming.follow($0) }
       }

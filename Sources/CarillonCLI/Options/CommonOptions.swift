@@ -2,6 +2,7 @@ import ArgumentParser
 import Carillon
 import FoundationEssentials
 import Logging
+import MediaCodecs
 
 /// Options of every command that prints.
 struct OutputOptions: ParsableArguments {
@@ -104,14 +105,12 @@ struct Settings {
 /// Options of a call's media.
 struct MediaOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("What to send: PATH, tone[:HZ], speech, silence or none.", valueName: "src"),
+    help: ArgumentHelp("What is heard: PATH, tone[:HZ], speech, silence or none.", valueName: "src"),
     transform: { try AudioArgument(argument: $0) })
   var audio: AudioArgument = .silence
 
-  @Option(
-    help: ArgumentHelp("Keep what the peer sends: .wav decoded, .ogg and .webm as it came.", valueName: "path"),
-    transform: { try Recording(argument: $0) })
-  var record: Recording?
+  @OptionGroup var pictures: VideoOptions
+  @OptionGroup var keeping: RecordingOptions
 
   @Option(
     name: .customLong("for"),
@@ -122,20 +121,35 @@ struct MediaOptions: ParsableArguments {
   @Flag(help: "Use only TURN relays, so that the peer never learns this machine's addresses.")
   var relayOnly = false
 
-  /// The offer for the `count`th call of one run, and the path of its recording.
-  func offer(call count: Int = 1) throws -> (offer: MediaOffer, recording: String?) {
-    let recording = record?.numbered(count)
-    try recording?.check()
-    var offer = MediaOffer(audio: try audio.makeSource())
-    if let recording { recording.attach(to: &offer) } else { offer.audioSink = DiscardingSink() }
-    return (offer, recording?.path)
+  func plan(_ side: MediaPlan.Side) throws -> MediaPlan {
+    try MediaPlan(
+      audio: audio, video: pictures.video, videoSize: pictures.size, recordings: keeping.recordings, side: side)
   }
 }
 
-/// Hears the peer without keeping anything, so that levels and losses can be told.
-final class DiscardingSink: AudioSink {
-  func write(_ samples: Span<Int16>, channelCount: Int) {}
-  func finish() {}
+/// What is seen.
+struct VideoOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "What is seen: PATH, - (Y4M on standard input), bars[:WxH][@FPS], or none to receive only.", valueName: "src"),
+    transform: { try VideoArgument(argument: $0) })
+  var video: VideoArgument?
+
+  @Option(
+    help: ArgumentHelp("Scale the pictures of a file.", valueName: "wxh"),
+    transform: { try VideoSize(option: $0) })
+  var size: VideoSize?
+}
+
+/// What is kept.
+struct RecordingOptions: ParsableArguments {
+  @Option(
+    name: .customLong("record"),
+    help: ArgumentHelp(
+      "Keep what the peer sends: .webm sound and pictures as they came, .ogg sound as it came, .wav and .y4m decoded; "
+        + "may be repeated.", valueName: "path"),
+    transform: { try Recording(argument: $0) })
+  var recordings: [Recording] = []
 }
 
 func parseJID(_ argument: String) throws -> JID {

@@ -1,23 +1,30 @@
 import ArgumentParser
-public import Carillon
+import Carillon
 import FoundationEssentials
-public import MediaFiles
-import Synchronization
-
-extension WAVWriter: AudioSink {
-  public var timeline: AudioTimeline { .media }
-}
-extension OpusFileWriter: EncodedAudioSink {}
 
 /// What `--record` names: a file, whose ending says how it is kept.
 struct Recording: Equatable, Sendable {
   enum Format: String, CaseIterable {
-    /// Decoded, 16-bit.
+    /// Sound, decoded, 16-bit.
     case wav
     /// The peer's Opus packets, untouched.
     case ogg
+    /// The peer's Opus, VP8 and VP9, untouched and in sync.
     case webm
+    /// Pictures, decoded.
+    case y4m
+
+    /// Which of a call's sinks it takes; there is one of each.
+    var track: Track {
+      switch self {
+      case .wav: .audio
+      case .y4m: .video
+      case .ogg, .webm: .encoded
+      }
+    }
   }
+
+  enum Track { case audio, video, encoded }
 
   var path: String
   var format: Format
@@ -27,7 +34,7 @@ struct Recording: Equatable, Sendable {
     guard !argument.hasSuffix("/"), let dot = name.lastIndex(of: "."), dot > name.startIndex,
       let format = Format(rawValue: name[name.index(after: dot)...].lowercased())
     else {
-      throw ValidationError("'\(argument)': a recording ends in .wav, .ogg or .webm.")
+      throw ValidationError("'\(argument)': a recording ends in .wav, .ogg, .webm or .y4m.")
     }
     path = argument
     self.format = format
@@ -59,56 +66,5 @@ struct Recording: Equatable, Sendable {
     guard let problem else { return }
     throw CommandFailure(
       code: "cannotCreateOutput", message: "\(path) cannot be recorded: \(problem).", status: .cannotCreateOutput)
-  }
-
-  /// Lets the peer's audio go to the file, which is made when the first of it arrives.
-  func attach(to offer: inout MediaOffer) {
-    let path = path
-    switch format {
-    case .wav: offer.audioSink = LateAudioSink { try WAVWriter(path: path) }
-    case .ogg: offer.encodedAudioSink = LateEncodedAudioSink { try OpusFileWriter(path: path, container: .ogg) }
-    case .webm: offer.encodedAudioSink = LateEncodedAudioSink { try OpusFileWriter(path: path, container: .webM) }
-    }
-  }
-}
-
-/// Opens its sink at the first audio, so that a call that never was leaves no file and destroys none.
-final class LateAudioSink: AudioSink {
-  let timeline = AudioTimeline.media
-  private let open: @Sendable () throws -> any AudioSink
-  private let sink = Mutex<(any AudioSink)?>(nil)
-
-  init(open: @escaping @Sendable () throws -> any AudioSink) { self.open = open }
-
-  func write(_ samples: Span<Int16>, channelCount: Int) throws {
-    try sink.opened(by: open).write(samples, channelCount: channelCount)
-  }
-
-  func finish() { sink.withLock { $0 }?.finish() }
-}
-
-/// As `LateAudioSink`, for packets.
-final class LateEncodedAudioSink: EncodedAudioSink {
-  private let open: @Sendable () throws -> any EncodedAudioSink
-  private let sink = Mutex<(any EncodedAudioSink)?>(nil)
-
-  init(open: @escaping @Sendable () throws -> any EncodedAudioSink) { self.open = open }
-
-  func write(opus packet: Span<UInt8>, at position: Int64) throws {
-    try sink.opened(by: open).write(opus: packet, at: position)
-  }
-
-  func finish() { sink.withLock { $0 }?.finish() }
-}
-
-extension Mutex where Value: ~Copyable {
-  /// What the mutex holds, made first if it holds nothing.
-  fileprivate func opened<Sink: Sendable>(by open: () throws -> Sink) throws -> Sink where Value == Sink? {
-    try withLock { held in
-      if let sink = held { return sink }
-      let sink = try open()
-      held = sink
-      return sink
-    }
   }
 }

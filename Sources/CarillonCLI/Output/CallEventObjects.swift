@@ -30,31 +30,81 @@ extension ConnectionReport {
       "srtpProfile": .string(srtpProfile),
     ]
     object["audioCodec"] = audioCodec.map { .string($0) }
+    object["videoCodec"] = videoCodec.map { .string($0) }
+    object["bundled"] = .boolean(isBundled)
     object["ringingTimeMs"] = ringingTime.map { .milliseconds($0) }
     object["proceedTimeMs"] = proceedTime.map { .milliseconds($0) }
     return object
   }
 }
 
+// Names are those of the W3C's Identifiers for WebRTC's Statistics API, with units where they have some.
+
 extension CallStatistics {
   var object: JSONObject {
-    var object: JSONObject = [
-      "durationMs": .milliseconds(duration),
-      "packetsSent": .integer(packetsSent),
-      "packetsReceived": .integer(packetsReceived),
-      "packetsLost": .integer(packetsLost),
-      "remotePacketsLost": .integer(remotePacketsLost),
-      "jitterMs": .milliseconds(jitter),
-    ]
-    object["remoteJitterMs"] = remoteJitter.map { .milliseconds($0) }
+    var object: JSONObject = ["durationMs": .milliseconds(duration)]
     object["roundTripTimeMs"] = roundTripTime.map { .milliseconds($0) }
-    object["sentAudioLevelDBFS"] = sentAudioLevel.map { .number($0) }
-    object["receivedAudioLevelDBFS"] = receivedAudioLevel.map { .number($0) }
-    object["bytesSent"] = .integer(bytesSent)
-    object["bytesReceived"] = .integer(bytesReceived)
-    object["concealedMs"] = .number(Double(concealedSamples) / 48)
+    object["availableOutgoingBitrate"] = availableOutgoingBitrate.map { .integer($0) }
+    object["audioVideoOffsetMs"] = audioVideoOffset.map { .milliseconds($0) }
     object["packetsRejected"] = .integer(packetsRejected)
+    object["streams"] = .array((outbound.map(\.object) + inbound.map(\.object)).map { .object($0) })
     return object
+  }
+}
+
+extension OutboundStreamStatistics {
+  var object: JSONObject {
+    var object: JSONObject = [
+      "type": "outbound-rtp", "kind": .string(kind.rawValue), "ssrc": .integer(Int(ssrc)), "codec": .string(codec),
+      "packetsSent": .integer(packetsSent), "bytesSent": .integer(bytesSent),
+    ]
+    object["bitrate"] = bitrate.map { .integer($0) }
+    object["targetBitrate"] = targetBitrate.map { .integer($0) }
+    object["remotePacketsLost"] = remotePacketsLost.map { .integer($0) }
+    object["remoteJitterMs"] = remoteJitter.map { .milliseconds($0) }
+    object["retransmittedPacketsSent"] = .integer(retransmittedPacketsSent)
+    object["retransmittedBytesSent"] = .integer(retransmittedBytesSent)
+    object["nackCount"] = .integer(nackCount)
+    object["audioLevelDBFS"] = audioLevel.map { .number($0) }
+    guard let video else { return object }
+    return object.merging([
+      "pliCount": .integer(pliCount), "firCount": .integer(firCount),
+      "framesEncoded": .integer(video.framesEncoded), "keyFramesEncoded": .integer(video.keyFramesEncoded),
+      "framesSent": .integer(video.framesSent), "framesDropped": .integer(video.framesDropped),
+      "frameWidth": .integer(video.frameWidth), "frameHeight": .integer(video.frameHeight),
+      "framesPerSecond": .number(video.framesPerSecond), "totalEncodeTimeMs": .milliseconds(video.totalEncodeTime),
+    ])
+  }
+}
+
+extension InboundStreamStatistics {
+  var object: JSONObject {
+    var object: JSONObject = ["type": "inbound-rtp", "kind": .string(kind.rawValue)]
+    object["ssrc"] = ssrc.map { .integer(Int($0)) }
+    object["codec"] = .string(codec)
+    object["packetsReceived"] = .integer(packetsReceived)
+    object["packetsLost"] = .integer(packetsLost)
+    object["bytesReceived"] = .integer(bytesReceived)
+    object["bitrate"] = bitrate.map { .integer($0) }
+    object["jitterMs"] = .milliseconds(jitter)
+    object["jitterBufferDelayMs"] = .milliseconds(jitterBufferDelay)
+    object["packetsRecovered"] = .integer(packetsRecovered)
+    object["retransmittedPacketsReceived"] = .integer(retransmittedPacketsReceived)
+    object["nackCount"] = .integer(nackCount)
+    object["audioLevelDBFS"] = audioLevel.map { .number($0) }
+    guard let video else {
+      object["concealedSamples"] = .integer(concealedSamples)
+      return object
+    }
+    return object.merging([
+      "pliCount": .integer(pliCount), "firCount": .integer(firCount),
+      "framesReceived": .integer(video.framesReceived), "framesDecoded": .integer(video.framesDecoded),
+      "keyFramesDecoded": .integer(video.keyFramesDecoded), "framesDropped": .integer(video.framesDropped),
+      "freezeCount": .integer(video.freezeCount),
+      "totalFreezesDurationMs": .milliseconds(video.totalFreezesDuration),
+      "frameWidth": .integer(video.frameWidth), "frameHeight": .integer(video.frameHeight),
+      "framesPerSecond": .number(video.framesPerSecond), "totalDecodeTimeMs": .milliseconds(video.totalDecodeTime),
+    ])
   }
 }
 

@@ -9,6 +9,8 @@ enum JSONValue: Equatable, Sendable, ExpressibleByStringLiteral, ExpressibleByIn
   /// Written with three decimals at most.
   case number(Double)
   case boolean(Bool)
+  case array([JSONValue])
+  case object(JSONObject)
 
   init(stringLiteral value: String) { self = .string(value) }
   init(integerLiteral value: Int) { self = .integer(value) }
@@ -28,6 +30,8 @@ enum JSONValue: Equatable, Sendable, ExpressibleByStringLiteral, ExpressibleByIn
       } else {
         decimal(number, places: 3, trimmed: true)
       }
+    case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
+    case .object(let object): object.text
     }
   }
 

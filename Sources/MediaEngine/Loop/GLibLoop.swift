@@ -30,13 +30,13 @@ package final class GLibLoop: SerialExecutor, @unchecked Sendable {
     // The thread has references of its own to what it runs on, not to this object, so that the last reference ends it.
     nonisolated(unsafe) let context = g_main_context_ref(context)!
     let thread = Thread { [end] in
+      Thread.current.name = name  // from inside: Foundation tells the system of the own thread's name only
       SRTPSession.prepare()
       g_main_context_push_thread_default(context)
       while !end.hasCome.load(ordering: .acquiring) { g_main_context_iteration(context, 1) }
       g_main_context_pop_thread_default(context)
       g_main_context_unref(context)
     }
-    thread.name = name
     thread.start()
   }
 

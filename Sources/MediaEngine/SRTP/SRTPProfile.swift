@@ -36,13 +36,13 @@ package enum SRTPProfile: UInt16, Sendable {
 /// The master keys and salts of both directions, as the DTLS exporter gave them.
 ///
 /// - Specification: RFC 5764 §4.2
-struct SRTPKeyingMaterial {
+package struct SRTPKeyingMaterial {
   var profile: SRTPProfile
   /// Key followed by salt, as libsrtp2 takes them.
   var local: [UInt8]
   var remote: [UInt8]
 
-  init(profile: SRTPProfile, exported: [UInt8], role: DTLSRole) {
+  package init(profile: SRTPProfile, exported: [UInt8], role: DTLSRole) {
     let (key, salt) = (profile.keyLength, profile.saltLength)
     let client = exported[0..<key] + exported[2 * key..<2 * key + salt]
     let server = exported[key..<2 * key] + exported[2 * key + salt..<2 * (key + salt)]

@@ -1,7 +1,7 @@
 import CSRTP
 
 /// libsrtp2 refused a packet or a key.
-struct SRTPError: Error {
+package struct SRTPError: Error {
   var status: srtp_err_status_t
 
   /// A packet whose authentication tag is wrong: forged, damaged, or under another key.
@@ -13,7 +13,7 @@ struct SRTPError: Error {
 /// Both directions of SRTP and SRTCP of one transport. Lives on one media loop; not thread-safe.
 ///
 /// - Specification: RFC 3711, RFC 7714
-final class SRTPSession {
+package final class SRTPSession {
   /// What protection adds to a packet at most.
   static let maximumTrailer = Int(SRTP_MAX_TRAILER_LEN) + MemoryLayout<UInt32>.size
 
@@ -23,7 +23,7 @@ final class SRTPSession {
   /// libsrtp2 keeps the state of every SSRC that ever authenticated.
   private var sources: [UInt32] = []
 
-  init(_ material: SRTPKeyingMaterial) throws(SRTPError) {
+  package init(_ material: SRTPKeyingMaterial) throws(SRTPError) {
     _ = SRTPSession.library
     outbound = try SRTPSession.make(material.profile, key: material.local, direction: ssrc_any_outbound)
     do {
@@ -40,22 +40,22 @@ final class SRTPSession {
   }
 
   /// Encrypts an RTP packet in place; without an allocation where the array has room for `maximumTrailer` more bytes.
-  func protectRTP(_ packet: inout [UInt8]) throws(SRTPError) {
+  package func protectRTP(_ packet: inout [UInt8]) throws(SRTPError) {
     try protect(&packet, srtp_protect)
   }
 
-  func protectRTCP(_ packet: inout [UInt8]) throws(SRTPError) {
+  package func protectRTCP(_ packet: inout [UInt8]) throws(SRTPError) {
     try protect(&packet, srtp_protect_rtcp)
   }
 
   /// Decrypts an RTP packet in place.
   ///
   /// - Returns: the plain packet, the beginning of the protected one.
-  func unprotectRTP(_ packet: UnsafeMutableRawBufferPointer) throws(SRTPError) -> UnsafeRawBufferPointer {
+  package func unprotectRTP(_ packet: UnsafeMutableRawBufferPointer) throws(SRTPError) -> UnsafeRawBufferPointer {
     try unprotect(packet, ssrcOffset: 8, srtp_unprotect)
   }
 
-  func unprotectRTCP(_ packet: UnsafeMutableRawBufferPointer) throws(SRTPError) -> UnsafeRawBufferPointer {
+  package func unprotectRTCP(_ packet: UnsafeMutableRawBufferPointer) throws(SRTPError) -> UnsafeRawBufferPointer {
     try unprotect(packet, ssrcOffset: 4, srtp_unprotect_rtcp)
   }
 

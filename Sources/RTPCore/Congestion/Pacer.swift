@@ -103,6 +103,19 @@ package struct Pacer<Packet: Sendable>: Sendable {
     return next.packet
   }
 
+  /// What waits to be sent again is of no use any more.
+  package mutating func removeRetransmissions() {
+    queuedSize -= retransmissions.reduce(0) { $0 + $1.size }
+    retransmissions.removeAll(keepingCapacity: true)
+  }
+
+  /// Nothing may be sent any more.
+  package mutating func removeAll() {
+    frames.removeAll(keepingCapacity: true)
+    retransmissions.removeAll(keepingCapacity: true)
+    queuedSize = 0
+  }
+
   /// When the next packet may leave, nil when none waits.
   package var nextDeadline: Instant? {
     frames.isEmpty && retransmissions.isEmpty ? nil : freeAt

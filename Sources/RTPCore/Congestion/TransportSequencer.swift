@@ -43,7 +43,7 @@ package struct TransportSequencer: Sendable {
   /// - Returns: whether the packet has such an element of two bytes.
   @discardableResult
   package mutating func stamp(_ packet: inout [UInt8], identifier: UInt8, at now: Instant) -> Bool {
-    guard let offset = Self.offset(of: identifier, in: packet.span) else { return false }
+    guard let offset = HeaderExtension.offset(of: identifier, count: 2, in: packet.span) else { return false }
     let number = register(size: packet.count, at: now)
     packet[offset] = UInt8(number.rawValue >> 8)
     packet[offset + 1] = UInt8(number.rawValue & 0xFF)
@@ -83,15 +83,6 @@ package struct TransportSequencer: Sendable {
 
   private static func index(of number: SequenceNumber) -> Int {
     Int(number.rawValue) & (capacity - 1)
-  }
-
-  private static func offset(of identifier: UInt8, in packet: Span<UInt8>) -> Int? {
-    guard let header = try? RTPHeader(parsing: packet), let headerExtension = header.headerExtension else { return nil }
-    var elements = headerExtension.makeIterator()
-    while let element = elements.next(in: packet) {
-      if element.identifier == identifier { return element.range.count == 2 ? element.range.lowerBound : nil }
-    }
-    return nil
   }
 }
 

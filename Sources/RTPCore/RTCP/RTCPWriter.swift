@@ -42,6 +42,10 @@ extension RTCPPacket {
       compound.append(uint32: feedback.mediaSSRC)
       compound.append(contentsOf: feedback.information)
       compound.pad(from: start)
+    case .extendedReport(let report):
+      type = 207
+      count = 0
+      report.write(to: &compound)
     }
     precondition(count <= 31, "a count has five bits")
     let words = (compound.count - start) / 4 - 1
