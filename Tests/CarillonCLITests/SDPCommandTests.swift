@@ -43,14 +43,17 @@ import Testing
     let offer = try SessionDescription(parsing: Self.offer + "\nm=video 9 RTP/AVP 34\na=mid:1\n")
     let accept = Self.jingle.replacing("session-initiate", with: "session-accept")
     let answer = try command().translate(accept, offer: offer).text
-    #expect(answer.contains("m=audio 9 RTP/AVP 0\r\n") && answer.hasSuffix("m=video 0 RTP/AVP 34\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=inactive\r"))
+    #expect(
+      answer.contains("m=audio 9 RTP/AVP 0\r\n")
+        && answer.hasSuffix("m=video 0 RTP/AVP 34\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=inactive\r"))
     let back = try command().translate(answer, offer: offer)
     #expect(back.warnings == ["The answer rejects 1."])
   }
 
   @Test("Candidates become a transport-info with the password that goes with them, and candidates again")
   func candidates() throws {
-    let description = try SessionDescription(parsing: Self.offer + "\na=ice-ufrag:abcd\na=ice-pwd:secretsecretsecretsecr\n")
+    let description = try SessionDescription(
+      parsing: Self.offer + "\na=ice-ufrag:abcd\na=ice-pwd:secretsecretsecretsecr\n")
     let stanza = try command("--sid", "42").translate(Self.candidate + "\n", credentials: description).text
     #expect(stanza.contains("action='transport-info'") && stanza.contains("pwd='secretsecretsecretsecr' ufrag='abcd'"))
     #expect(try command().translate(stanza) == .init(language: .sdp, text: Self.candidate))

@@ -23,7 +23,8 @@ import XMPPCore
     return true
   }
 
-  @Test("A description cut after any line is read or refused", arguments: [chromiumsSDP, chromiumsAnswerSDP, firefoxsSDP])
+  @Test(
+    "A description cut after any line is read or refused", arguments: [chromiumsSDP, chromiumsAnswerSDP, firefoxsSDP])
   func truncated(text: String) throws {
     let lines = text.split(separator: "\r\n")
     for count in 0...lines.count {
@@ -32,7 +33,8 @@ import XMPPCore
     }
   }
 
-  @Test("A description with any line missing, doubled or cut is read or refused", arguments: [chromiumsSDP, firefoxsSDP])
+  @Test(
+    "A description with any line missing, doubled or cut is read or refused", arguments: [chromiumsSDP, firefoxsSDP])
   func damaged(text: String) throws {
     let lines = text.split(separator: "\r\n").map(String.init)
     for (index, line) in lines.enumerated() {
@@ -45,7 +47,8 @@ import XMPPCore
   @Test("A line of any kind filled with nonsense is read or refused", arguments: [chromiumsAnswerSDP, firefoxsSDP])
   func nonsense(text: String) throws {
     let nonsense = [
-      "", " ", ":", "/", "=", ";", "*", "0", "-1", "+1", "128", "65536", "4294967296", "99999999999999999999", "é\u{301}",
+      "", " ", ":", "/", "=", ";", "*", "0", "-1", "+1", "128", "65536", "4294967296", "99999999999999999999",
+      "é\u{301}",
       "\t", "* *", "1 1 1 1 1 1 1 1 1", String(repeating: "x", count: 5000), String(repeating: "1 ", count: 5000),
       "<&>'\"",
     ]
@@ -69,7 +72,8 @@ import XMPPCore
       "a=extmap:1", "a=extmap:1/sendonly/x urn:x", "a=ssrc:1", "a=ssrc:x cname:y", "a=ssrc:4294967296 cname:y",
       "a=ssrc:1 :y", "a=ssrc-group:FID", "a=ssrc-group:FID x", "a=ssrc-group:FID 1 1", "a=crypto:1 x", "a=ice-ufrag",
       "a=ice-ufrag:", "a=ice-pwd:a b", "a=ice-pwd:\(String(repeating: "x", count: 257))", "a=fingerprint:sha-256",
-      "a=fingerprint:sha-256 00:11", "a=fingerprint:sha-256 zz", "a=setup:up", "a=candidate:x", "a=remote-candidates:1 x",
+      "a=fingerprint:sha-256 00:11", "a=fingerprint:sha-256 zz", "a=setup:up", "a=candidate:x",
+      "a=remote-candidates:1 x",
       "a=remote-candidates:0 10.0.0.1 9", "a=mid", "a=mid:a b", "a=mid:",
     ])
   func malformed(line: String) throws {
@@ -92,7 +96,8 @@ import XMPPCore
     _ = try Jingle(try xml(jingle.element.serialized()))
   }
 
-  @Test("Multitudes are bounded", arguments: ["rtpmap", "fmtp", "rtcp-fb", "extmap", "ssrc", "ssrc-group", "crypto", "x"])
+  @Test(
+    "Multitudes are bounded", arguments: ["rtpmap", "fmtp", "rtcp-fb", "extmap", "ssrc", "ssrc-group", "crypto", "x"])
   func multitudes(attribute: String) throws {
     let lines = (1...10_000).map { number in
       switch attribute {

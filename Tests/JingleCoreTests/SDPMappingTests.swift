@@ -20,7 +20,8 @@ import XMPPCore
 
   @Test("Chromium's offer in Jingle's words")
   func chromiumsOfferInJingle() throws {
-    let jingle = try SessionDescription(parsing: chromiumsSDP).jingle(.sessionInitiate, sid: sid, from: .initiator).jingle
+    let jingle = try SessionDescription(parsing: chromiumsSDP).jingle(.sessionInitiate, sid: sid, from: .initiator)
+      .jingle
     #expect(jingle.groups == [ContentGroup(.bundle, ["0", "1"])])
     #expect(jingle.contents.map(\.name) == ["0", "1"])
     #expect(jingle.contents.map(\.senders) == [.both, .initiator])
@@ -276,7 +277,8 @@ import XMPPCore
       trickled.first
         == TrickledCandidate(
           mid: "audio",
-          candidate: "candidate:125635254 1 udp 2122260223 127.0.0.1 44825 typ host generation 0 network 0", ufrag: "zn2Z"))
+          candidate: "candidate:125635254 1 udp 2122260223 127.0.0.1 44825 typ host generation 0 network 0",
+          ufrag: "zn2Z"))
     let again = try Jingle(trickling: trickled + [.init(mid: "audio", candidate: "", ufrag: "zn2Z")], sid: stanza.sid) {
       mid, ufrag in mid == "audio" && ufrag == "zn2Z" ? "TKOm6LU8DXT5EWGqJ9B29BHD" : nil
     }
@@ -346,7 +348,8 @@ import XMPPCore
     let restart = try offer.jingle(.transportInfo, sid: sid, from: .initiator).jingle
     #expect(restart.contents.map { $0.transport?.iceUDP?.ufrag } == ["t3Nn", "t3Nn"])
     #expect(restart.contents.allSatisfy { $0.description == nil && $0.fingerprint == nil })
-    let gathered = try SessionDescription(parsing: chromiumsAnswerSDP).jingle(.transportInfo, sid: sid, from: .responder)
+    let gathered = try SessionDescription(parsing: chromiumsAnswerSDP).jingle(
+      .transportInfo, sid: sid, from: .responder)
     #expect(gathered.jingle.contents.count == 1)
     #expect(gathered.jingle.trickledCandidates.count == 6)
     let media = try offer.jingle(.descriptionInfo, sid: sid, from: .initiator).jingle

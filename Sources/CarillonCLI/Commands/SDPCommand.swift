@@ -53,7 +53,8 @@ struct SDPCommand: AsyncParsableCommand {
   func run() async throws {
     try await Session.reporting(output) { console in
       let translation = try translate(
-        try Self.readInput(), offer: offer.map(Self.readDescription), credentials: credentials.map(Self.readDescription))
+        try Self.readInput(), offer: offer.map(Self.readDescription), credentials: credentials.map(Self.readDescription)
+      )
       for warning in translation.warnings { console.warning(code: "omitted", warning) }
       if !translation.text.isEmpty { console.result(translation.text) }
       console.event("sdp", [translation.language.rawValue: .string(translation.text)])

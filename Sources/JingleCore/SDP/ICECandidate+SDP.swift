@@ -101,7 +101,8 @@ extension Jingle {
       if trickled.candidate.isEmpty {
         transport.extensions = [ICETransport.gatheringComplete]
       } else {
-        let text = trickled.candidate.hasPrefix("candidate:") ? trickled.candidate.dropFirst(10) : trickled.candidate[...]
+        let text =
+          trickled.candidate.hasPrefix("candidate:") ? trickled.candidate.dropFirst(10) : trickled.candidate[...]
         if let candidate = try ICECandidate(sdp: text, line: index + 1) { transport.candidates.append(candidate) }
       }
       guard transport.candidates.count <= ICETransport.maximumCandidates else { throw malformed("too many candidates") }

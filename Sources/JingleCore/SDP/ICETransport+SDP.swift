@@ -49,7 +49,9 @@ extension ICETransport {
     let possible = candidates.filter {
       $0.component == component && $0.transportProtocol == .udp && !$0.ip.hasSuffix(".local")
     }
-    let best = possible.min { ($0.ip.contains(":") ? 1 : 0, $0.kind.rank) < ($1.ip.contains(":") ? 1 : 0, $1.kind.rank) }
+    let best = possible.min {
+      ($0.ip.contains(":") ? 1 : 0, $0.kind.rank) < ($1.ip.contains(":") ? 1 : 0, $1.kind.rank)
+    }
     guard let best else { return (9, "IN IP4 0.0.0.0") }
     return (best.port, "IN \(best.ip.contains(":") ? "IP6" : "IP4") \(best.ip)")
   }

@@ -237,9 +237,11 @@ extension Jingle {
       .map { "the payload type \($0.id) of \(content.name), which has no clock rate" }
     let formats = rtp.payloadTypes.filter(RTPDescription.isSayable).map { String($0.id) }
     guard !formats.isEmpty else { throw .unsayable("the content \(content.name) has no payload type to write") }
-    let isBundleOnly = action.isOffer && ice?.ufrag == nil && groups.contains {
-      $0.semantics == .bundle && $0.contents.dropFirst().contains(content.name)
-    }
+    let isBundleOnly =
+      action.isOffer && ice?.ufrag == nil
+      && groups.contains {
+        $0.semantics == .bundle && $0.contents.dropFirst().contains(content.name)
+      }
     let destination = (ice ?? ICETransport()).defaultDestination(component: 1)
     var media = SessionDescription.Media(
       kind: rtp.media, port: isBundleOnly ? 0 : destination.port, transport: offer?.transport ?? profile(of: rtp),

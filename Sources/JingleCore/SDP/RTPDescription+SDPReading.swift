@@ -133,7 +133,9 @@ extension RTPDescription.SDPReader {
     guard let (index, rest) = try payloadType(attribute) else { return }
     for part in rest.split(separator: ";") {
       let part = part.trimmed
-      guard !part.isEmpty, description.payloadTypes[index].parameters.count < RTPParameter.maximumCount else { continue }
+      guard !part.isEmpty, description.payloadTypes[index].parameters.count < RTPParameter.maximumCount else {
+        continue
+      }
       // Some formats, such as red and telephone-event, have a value without a name.
       let equals = part.firstIndex(of: "=")
       let name = equals.map { part[..<$0] } ?? ""
@@ -154,7 +156,8 @@ extension RTPDescription.SDPReader {
     let fields = attribute.fields
     let marks = fields.first?.split(separator: "/", omittingEmptySubsequences: false) ?? []
     guard
-      fields.count >= 2, (1...2).contains(marks.count), let id: UInt16 = marks[0].decimal(), RTPHeaderExtension.isID(id),
+      fields.count >= 2, (1...2).contains(marks.count), let id: UInt16 = marks[0].decimal(),
+      RTPHeaderExtension.isID(id),
       fields[1].isToken(upTo: RTPHeaderExtension.maximumURILength)
     else { throw attribute.malformed() }
     var senders = Jingle.Senders.both

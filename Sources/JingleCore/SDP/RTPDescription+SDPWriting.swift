@@ -109,7 +109,8 @@ extension RTPDescription {
 
   /// The text, which comes from the peer and must not become more than one word of the line.
   static func checked(_ text: String, without separators: String) throws(SDPError) -> String {
-    guard !text.isEmpty, !text.unicodeScalars.contains(where: { $0.value < 0x20 || separators.unicodeScalars.contains($0) })
+    guard !text.isEmpty,
+      !text.unicodeScalars.contains(where: { $0.value < 0x20 || separators.unicodeScalars.contains($0) })
     else { throw .unsayable("SDP has no way to write '\(text.prefix(40))' here") }
     return text
   }
