@@ -10,7 +10,8 @@ import Testing
     c=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\na=rtpmap:0 PCMU/8000\r
     """
   static let jingle = """
-    <jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='42'><content creator='initiator' name='0' senders='both'>\
+    <jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='42'>\
+    <content creator='initiator' name='0' senders='both'>\
     <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'><payload-type clockrate='8000' id='0' name='PCMU'/>\
     </description></content></jingle>
     """

@@ -125,7 +125,8 @@ import XMPPCore
   func injectionByPayloadType(attribute: String) throws {
     let stanza = """
       <jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='1'><content creator='initiator' name='x'>\
-      <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'><payload-type id='96' clockrate='8000' \(attribute)/>\
+      <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'>\
+      <payload-type id='96' clockrate='8000' \(attribute)/>\
       </description></content></jingle>
       """
     let jingle = try jingle(stanza)

@@ -179,7 +179,8 @@ import XMPPCore
     (
       """
       <payload-type id='0' name='PCMU' clockrate='8000'/><encryption required='1'>\
-      <crypto crypto-suite='AES_CM_128_HMAC_SHA1_80' key-params='inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:32' \
+      <crypto crypto-suite='AES_CM_128_HMAC_SHA1_80' \
+      key-params='inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:32' \
       session-params='KDR=1 UNENCRYPTED_SRTCP' tag='1'/></encryption>
       """,
       """
@@ -222,9 +223,11 @@ import XMPPCore
       <payload-type id='100' name='VP8' clockrate='90000'/>\
       <ssrc-group xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' semantics='FID'><source ssrc='2301230316'/>\
       <source ssrc='386328120'/></ssrc-group>\
-      <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='2301230316'><parameter name='cname' value='T5qvrIZj42v//eYQ'/>\
+      <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='2301230316'>\
+      <parameter name='cname' value='T5qvrIZj42v//eYQ'/>\
       <parameter name='fancy'/></source>\
-      <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='386328120'><parameter name='cname' value='uEYgNtStZyTF74sM'/>\
+      <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='386328120'>\
+      <parameter name='cname' value='uEYgNtStZyTF74sM'/>\
       </source>
       """,
       """

@@ -41,8 +41,8 @@ extension ICETransport {
     return attributes
   }
 
-  /// The address for a peer without ICE: that of the candidate most likely to work, which is where a relay listens. Port 9
-  /// and no address while there is none.
+  /// The address for a peer without ICE: that of the candidate most likely to work, which is where a relay listens.
+  /// Port 9 and no address while there is none.
   ///
   /// - Specification: RFC 8839 §4.2.1.2, RFC 8840 §4.1.1
   func defaultDestination(component: UInt8) -> (port: UInt16, connection: String) {

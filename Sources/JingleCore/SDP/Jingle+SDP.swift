@@ -167,8 +167,8 @@ extension Jingle {
     }
   }
 
-  /// The SDP that says the same: an offer's m-lines in the contents' order, an answer's in the offer's, with port 0 where
-  /// a content is not accepted.
+  /// The SDP that says the same: an offer's m-lines in the contents' order, an answer's in the offer's, with port 0
+  /// where a content is not accepted.
   ///
   /// - Parameters:
   ///   - party: whose description this is.
