@@ -16,7 +16,7 @@ import XMPPCore
     do {
       let written = try overTheWire.sessionDescription(from: .initiator).description.text()
       _ = try SessionDescription(parsing: written).jingle(.sessionInitiate, sid: "1", from: .initiator)
-    } catch let error as SDPError {
+    } catch {
       // Whatever is written can be read.
       if case .malformed = error { Issue.record(error) }
     }
