@@ -26,7 +26,7 @@ package struct RTPSession: Sendable {
   private var firstTargetDeadline: Instant?
 
   private var streams: StreamTable
-  private var audioReceiver: AudioReceiver?
+  var audioReceiver: AudioReceiver?
   var videoReceivers: [VideoReceiver]
   var audioSender: AudioSender?
   var videoSenders: [VideoSender]
@@ -299,39 +299,5 @@ package struct RTPSession: Sendable {
     }
     for index in localSSRCs.indices where localSSRCs[index] == old { localSSRCs[index] = ssrc }
     outputs.append(.event(.ssrcCollision(from: old, to: ssrc)))
-  }
-
-  // MARK: RTCP
-
-  mutating func noteRTCPSource(_ ssrc: UInt32, at now: Instant) {
-    if localSSRCs.contains(ssrc) { collide(ssrc, at: now) }
-  }
-
-  mutating func received(_ report: SenderReport, at now: Instant) {
-    audioReceiver?.source.received(report, at: now)
-    for index in videoReceivers.indices { videoReceivers[index].received(report, at: now) }
-  }
-
-  /// Ends the streams named; the end is told when no other goes on.
-  mutating func received(_ goodbye: Goodbye, at now: Instant) {
-    var isKnown = goodbye.ssrcs.contains { reports.isRemoteSource($0) }
-    if let ssrc = audioReceiver?.source.ssrc, goodbye.ssrcs.contains(ssrc) {
-      audioReceiver?.retire(at: now)
-      isKnown = true
-    }
-    for index in videoReceivers.indices {
-      guard let ssrc = videoReceivers[index].source.ssrc, goodbye.ssrcs.contains(ssrc) else { continue }
-      videoReceivers[index].retire(at: now)
-      isKnown = true
-    }
-    let goesOn = audioReceiver?.source.ssrc != nil || videoReceivers.contains { $0.source.ssrc != nil }
-    if isKnown, !goesOn { reports.noteGoodbye(reason: goodbye.reason, at: now) }
-  }
-
-  mutating func reportBlocks(at now: Instant) -> [ReportBlock] {
-    var blocks: [ReportBlock] = []
-    if let block = audioReceiver?.source.makeReportBlock(at: now) { blocks.append(block) }
-    for index in videoReceivers.indices { videoReceivers[index].addReportBlocks(to: &blocks, at: now) }
-    return Array(blocks.prefix(31))
   }
 }
