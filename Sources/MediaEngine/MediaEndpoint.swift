@@ -379,11 +379,14 @@ package actor MediaEndpoint {
 
   /// Carries out everything the session wants, then arms the one timer.
   private func flush() {
-    while let output = rtp?.nextOutput() {
-      switch consume output {
-      case .packet(var packet):
+    while var output = rtp?.nextOutput() {
+      if var packet = output.takePacket() {
         transmit(&packet)
-        rtp?.reuse(packet.bytes)
+        rtp?.reuse(&packet)
+        continue
+      }
+      switch output {
+      case .packet: break  // taken above
       case .audio(let unit): outlets.playAudio(unit)
       case .video(let frame, let stream): outlets.playVideo(frame, stream)
       case .encoder(let request, let stream): outlets.requestOfEncoder(request, stream)

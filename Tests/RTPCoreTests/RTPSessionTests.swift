@@ -101,7 +101,9 @@ struct RTPSessionTests {
     var session = session()
     var storage = [UInt8](repeating: 1, count: 9)
     storage.reserveCapacity(4096)
-    session.reuse(storage)
+    var sent = RTPSession.OutgoingPacket(kind: .rtp, bytes: storage)
+    session.reuse(&sent)
+    #expect(sent.bytes.isEmpty)
     session.send(EncodedAudioFrame(payload: [1], position: 0, duration: 960), at: Self.start)
     guard case .packet(let packet) = outputs(of: &session).first else {
       Issue.record("a packet is sent")

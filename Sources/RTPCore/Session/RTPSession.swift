@@ -161,9 +161,11 @@ package struct RTPSession: Sendable {
     return next
   }
 
-  /// Takes a sent packet's array back, so that a later packet need not allocate.
-  package mutating func reuse(_ storage: consuming [UInt8]) {
-    self.storage.give(storage)
+  /// Takes a sent packet's array back, so that a later packet need not allocate. Leaves the packet empty.
+  package mutating func reuse(_ packet: inout OutgoingPacket) {
+    var bytes: [UInt8] = []
+    swap(&bytes, &packet.bytes)
+    storage.give(consume bytes)
   }
 
   package var statistics: Statistics {
