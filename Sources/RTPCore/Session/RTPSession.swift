@@ -69,6 +69,13 @@ package struct RTPSession: Sendable {
     videoReceivers[stream].setReceiving(receives)
   }
 
+  /// Whether anything may flow, either way: a peer that is there then lets itself be heard, with reports at least.
+  package var isFlowing: Bool {
+    !isFinished
+      && (configuration.audio.map { $0.sends || $0.receives } == true
+        || configuration.video.contains { $0.sends || $0.receives })
+  }
+
   // MARK: Facts
 
   /// Takes a packet that came from the peer, decrypted and authenticated: RTP or RTCP.
