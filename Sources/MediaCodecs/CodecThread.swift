@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 package import MediaTime
 import Synchronization
 
@@ -34,7 +33,8 @@ package final class CodecThread: SerialExecutor, @unchecked Sendable {
     pthread_condattr_destroy(&attributes)
 
     let thread = Thread {
-      Thread.current.name = name  // from inside: Foundation tells the system of the own thread's name only
+      // Foundation may tell the system of a name too early or too late.
+      try? Data(name.utf8.prefix(15)).write(to: URL(fileURLWithPath: "/proc/thread-self/comm"))
       self.run()
     }
     thread.start()

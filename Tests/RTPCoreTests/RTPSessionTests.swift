@@ -101,7 +101,9 @@ struct RTPSessionTests {
     var session = session()
     var storage = [UInt8](repeating: 1, count: 9)
     storage.reserveCapacity(4096)
-    session.reuse(storage)
+    var sent = RTPSession.OutgoingPacket(kind: .rtp, bytes: storage)
+    session.reuse(&sent)
+    #expect(sent.bytes.isEmpty)
     session.send(EncodedAudioFrame(payload: [1], position: 0, duration: 960), at: Self.start)
     guard case .packet(let packet) = outputs(of: &session).first else {
       Issue.record("a packet is sent")
@@ -122,7 +124,10 @@ struct RTPSessionTests {
     session.timeout(at: Self.start + .milliseconds(499))
     #expect(reports(of: &session).isEmpty)
     session.timeout(at: Self.start + .milliseconds(500))
-    #expect(reports(of: &session) == [[.receiverReport(ReceiverReport(ssrc: Self.local)), name, Self.asking(0xE000_0001_0000_0000)]])
+    #expect(
+      reports(of: &session) == [
+        [.receiverReport(ReceiverReport(ssrc: Self.local)), name, Self.asking(0xE000_0001_0000_0000)]
+      ])
 
     session.send(EncodedAudioFrame(payload: [1, 2], position: 48_000, duration: 960), at: Self.start + .seconds(1))
     let next = session.nextDeadline!
@@ -139,7 +144,10 @@ struct RTPSessionTests {
         ]
       ])
     session.timeout(at: Self.start + .seconds(4))
-    #expect(reports(of: &session) == [[.receiverReport(ReceiverReport(ssrc: Self.local)), name, Self.asking(0xE000_0004_8000_0000)]])
+    #expect(
+      reports(of: &session) == [
+        [.receiverReport(ReceiverReport(ssrc: Self.local)), name, Self.asking(0xE000_0004_8000_0000)]
+      ])
   }
 
   @Test func `The end is told by BYE behind a report`() {
@@ -192,7 +200,8 @@ struct RTPSessionTests {
   @Test func `Our own SSRC from the peer is a collision, told once`() {
     var session = session()
     receive([packet(0, ssrc: Self.local), packet(1, ssrc: Self.local)], into: &session)
-    #expect(outputs(of: &session).contains { if case .event(.ssrcCollision(Self.local, _)) = $0 { true } else { false } })
+    #expect(
+      outputs(of: &session).contains { if case .event(.ssrcCollision(Self.local, _)) = $0 { true } else { false } })
   }
 
   @Test func `A second stream beside the first does not replace it, nor do a replaced one's late packets`() {
@@ -216,7 +225,10 @@ struct RTPSessionTests {
     session.timeout(at: Self.start + .milliseconds(60))
     let played = outputs(of: &session).compactMap { if case .audio(let unit) = $0 { unit } else { nil } }
     #expect(
-      played == [.frame(ReceivedAudioFrame(codec: .opus, payload: [0x08, 1, 2], position: 0, duration: 960, arrival: Self.start))])
+      played == [
+        .frame(
+          ReceivedAudioFrame(codec: .opus, payload: [0x08, 1, 2], position: 0, duration: 960, arrival: Self.start))
+      ])
   }
 
   @Test func `What is not wanted is counted and not played`() {

@@ -53,7 +53,8 @@ struct BadPathTests {
     for (index, party) in call.parties.enumerated() {
       let other = call.parties[1 - index]
       let inbound = party.session.statistics.video[0].inbound
-      #expect(Double(party.frames.count) >= 0.98 * Double(other.sentFrames), "\(party.frames.count)/\(other.sentFrames)")
+      #expect(
+        Double(party.frames.count) >= 0.98 * Double(other.sentFrames), "\(party.frames.count)/\(other.sentFrames)")
       #expect(party.longestPause < .seconds(1), "\(party.longestPause)")
       #expect(inbound.packetsRecovered > 20)
       // Some that were asked for were merely late.

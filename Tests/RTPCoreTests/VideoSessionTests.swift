@@ -208,6 +208,17 @@ struct StreamTableTests {
   }
 }
 
+extension StreamTableTests {
+  @Test func `An extension whose id is 0 is not written`() throws {
+    var bench = Bench {
+      $0.headerExtensions = .init(audioLevel: 0, absoluteSendTime: 0, transportSequenceNumber: 0, mid: 0)
+    }
+    bench.sendFrame(isKeyFrame: true)
+    #expect(bench.rtp.count == 1)
+    #expect(bench.rtp.allSatisfy { $0.headerExtension == nil })
+  }
+}
+
 @Suite("A session receives pictures")
 struct VideoReceivingTests {
   @Test func `A missing packet is asked for, and comes as RTX`() {
@@ -244,7 +255,9 @@ struct VideoReceivingTests {
     // Not announced: it is the current stream's.
     bench.receive(Bench.packet(3, ssrc: 5, payloadType: 97, payload: [0, 2, 0x10, 0x11, 0, 0]))
     #expect(bench.frames.count == 2)
-    for count in 0..<2 { bench.receive(Bench.packet(4 + count, ssrc: 5, payloadType: 97, payload: .init(repeating: 0, count: count))) }
+    for count in 0..<2 {
+      bench.receive(Bench.packet(4 + count, ssrc: 5, payloadType: 97, payload: .init(repeating: 0, count: count)))
+    }
     #expect(bench.frames.count == 2)
   }
 
@@ -367,6 +380,57 @@ struct VideoSendingTests {
     #expect(try tellsMID())
   }
 
+  @Test(arguments: [VideoPayloadFormat.vp8, .vp9])
+  func `What one side sends is what the other receives, to the last byte`(format: VideoPayloadFormat) {
+    var sides = [0, 1].map { index in
+      Bench {
+        $0 = VideoTestCall.configuration(index)
+        $0.video[0].format = format
+        $0.video[0].acceptedPayloadTypes = [96: format]
+      }
+    }
+    var sent: [[UInt8]] = []
+    for number in 0..<20 {
+      let count = [20, 1_143, 1_144, 5_000, 30_000][number % 5]
+      sent.append(
+        format == .vp8
+          ? VideoFixture.vp8(isKeyFrame: number == 0, count: count)
+          : VideoFixture.vp9(isKeyFrame: number == 0, count: count))
+      sides[0].session.send(
+        EncodedVideoFrame(payload: sent[number], isKeyFrame: number == 0, capturedAt: sides[0].now), stream: 0,
+        at: sides[0].now)
+      sides[0].wait(.milliseconds(300))
+    }
+    for packet in sides[0].packets { sides[1].receive(packet.bytes) }
+    #expect(sides[0].packets.allSatisfy { $0.bytes.count <= 1200 })
+    #expect(sides[0].packets.allSatisfy { $0.bytes.capacity >= $0.bytes.count + RTPSession.trailerCapacity })
+    #expect(sides[1].frames.map(\.frame.payload) == sent)
+    #expect(sides[1].frames.map(\.frame.codec).allSatisfy { $0 == format })
+    #expect(sides[1].frames.first?.frame.size == PictureSize(width: 640, height: 360))
+  }
+
+  @Test func `Videos that are sent share what the path carries`() {
+    var targets: [Int: Int] = [:]
+    var configuration = VideoTestCall.configuration(0)
+    configuration.video.append(configuration.video[0])
+    configuration.video[1].localSSRC = 1101
+    configuration.video[1].retransmission?.localSSRC = 1102
+    var session = RTPSession(configuration: configuration, at: Bench.start)
+    #expect(session.nextDeadline == Bench.start)
+    func run(at now: Instant) {
+      session.timeout(at: now)
+      while let output = session.nextOutput() {
+        if case .encoder(.bitsPerSecond(let target), let stream) = output { targets[stream] = target }
+      }
+    }
+    run(at: Bench.start)
+    #expect(200_000...240_000 ~= targets[0] ?? 0)
+    #expect(targets[0] == targets[1])
+    session.setVideoDirection(1, sends: false, receives: true)
+    run(at: Bench.start + .milliseconds(1))
+    #expect(400_000...480_000 ~= targets[0] ?? 0)
+  }
+
   @Test func `A storm of requests is answered twice a second`() {
     var bench = Bench()
     bench.sendFrame(isKeyFrame: true)
@@ -413,7 +477,9 @@ struct VideoSendingTests {
       bench.wait(.milliseconds(1))
       bytes += bench.packets.reduce(0) { $0 + ($1.kind == .rtp ? $1.bytes.count : 0) }
     }
-    #expect(bytes * 8 < 5 * 5 * 500_000)
+    // The frames themselves, and half the bitrate.
+    #expect(bytes * 8 < 5_000_000)
+    #expect(bench.video.outbound.retransmittedPacketsSent > 100)
     #expect(bench.video.outbound.nackCount == 5_000)
   }
 

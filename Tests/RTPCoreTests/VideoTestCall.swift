@@ -84,7 +84,8 @@ struct VideoTestCall {
   ) {
     parties = configurations.enumerated().map { index, configuration in
       Party(
-        session: RTPSession(configuration: configuration, at: Self.start), path: TestLink(seed: seed * 10 + UInt64(index)),
+        session: RTPSession(configuration: configuration, at: Self.start),
+        path: TestLink(seed: seed * 10 + UInt64(index)),
         nextVideo: Self.start, nextAudio: Self.start)
     }
     generator = SeededGenerator(seed: seed)

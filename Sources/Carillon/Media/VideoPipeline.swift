@@ -197,6 +197,7 @@ actor VideoPipeline {
       let packet = try encoder.encode(frame)
       let now = SystemClock.now
       meter.withLock { $0.encoded(packet, took: now - began, at: now) }
+      scale.encoded(bits: 8 * (packet?.bytes.count ?? 0), at: source.timestamp)
       guard let packet else { return }
       send(EncodedVideoFrame(payload: packet.bytes, isKeyFrame: packet.isKeyFrame, capturedAt: capturedAt))
     } catch {

@@ -63,7 +63,8 @@ struct ReceiveSideEstimate: Sendable {
     lastTicks = max(ticks, lastTicks ?? ticks)
     if batch.count >= 1000 { batch.removeAll(keepingCapacity: true) }
     batch.append(
-      PacketResult(sentAt: AbsoluteSendTime.instant(ofTicks: ticks), size: size, arrival: now - Instant(nanoseconds: 0)))
+      PacketResult(sentAt: AbsoluteSendTime.instant(ofTicks: ticks), size: size, arrival: now - Instant(nanoseconds: 0))
+    )
     batchDeadline = batchDeadline ?? now + Self.batchInterval
   }
 

@@ -53,8 +53,11 @@ struct AudioSender: Sendable {
   /// Frames are sent somewhat unevenly: only a part of each one's difference is believed, except for a jump.
   private mutating func note(_ position: Int64, at now: Instant) {
     let sample = now - .ofTicks(position, clockRate: clockRate)
-    guard let origin, abs((sample - origin).inSeconds) < 0.1 else { return self.origin = sample }
-    self.origin = origin + (sample - origin) / 16
+    if let origin, abs((sample - origin).inSeconds) < 0.1 {
+      self.origin = origin + (sample - origin) / 16
+    } else {
+      origin = sample
+    }
   }
 
   /// A report on what was sent; nil when nothing was sent since the last one.

@@ -11,10 +11,10 @@ struct OutgoingExtensions: Sendable {
   private let isOneByte: Bool
 
   init(_ agreed: RTPSession.HeaderExtensions, mid: String?, isAudio: Bool, usesTransportFeedback: Bool) {
-    var identifiers = agreed
+    var identifiers = agreed.withoutZeros
     if !isAudio { identifiers.audioLevel = nil }
     if !usesTransportFeedback { identifiers.transportSequenceNumber = nil }
-    let mid = agreed.mid == nil ? [] : Array((mid ?? "").utf8.prefix(255))
+    let mid = identifiers.mid == nil ? [] : Array((mid ?? "").utf8.prefix(255))
     if mid.isEmpty { identifiers.mid = nil }
     self.identifiers = identifiers
     self.mid = mid
@@ -73,6 +73,18 @@ struct OutgoingExtensions: Sendable {
     }
     guard let identifier = identifiers.transportSequenceNumber else { return false }
     return sequencer.stamp(&packet, identifier: identifier, at: now)
+  }
+}
+
+extension RTPSession.HeaderExtensions {
+  /// 0 is padding, whatever was signalled.
+  ///
+  /// - Specification: RFC 8285 §4.2
+  fileprivate var withoutZeros: Self {
+    func valid(_ identifier: UInt8?) -> UInt8? { identifier == 0 ? nil : identifier }
+    return Self(
+      audioLevel: valid(audioLevel), absoluteSendTime: valid(absoluteSendTime),
+      transportSequenceNumber: valid(transportSequenceNumber), mid: valid(mid))
   }
 }
 

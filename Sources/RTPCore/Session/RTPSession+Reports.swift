@@ -19,22 +19,27 @@ extension RTPSession {
     switch packet {
     case .senderReport(let report):
       reports.noteSource(report.ssrc)
-      noteRTCPSource(report.ssrc, at: now)
-      received(report, at: now)
+      if localSSRCs.contains(report.ssrc) { collide(report.ssrc, at: now) }
+      receive(report, at: now)
       receive(report.reportBlocks, at: now)
     case .receiverReport(let report):
       reports.noteSource(report.ssrc)
-      noteRTCPSource(report.ssrc, at: now)
+      if localSSRCs.contains(report.ssrc) { collide(report.ssrc, at: now) }
       receive(report.reportBlocks, at: now)
     case .extendedReport(let report):
       if let roundTripTime = reports.received(report, localSSRC: primarySSRC, at: now) { note(roundTripTime) }
     case .goodbye(let goodbye):
-      received(goodbye, at: now)
+      receive(goodbye, at: now)
     case .feedback(let feedback):
       if let message = try FeedbackMessage(parsing: feedback) { receive(message, at: now) }
     case .sourceDescription:
       break  // one peer per transport: SRTP's keys say who it is
     }
+  }
+
+  private mutating func receive(_ report: SenderReport, at now: Instant) {
+    audioReceiver?.source.received(report, at: now)
+    for index in videoReceivers.indices { videoReceivers[index].received(report, at: now) }
   }
 
   private mutating func receive(_ blocks: [ReportBlock], at now: Instant) {
@@ -56,6 +61,22 @@ extension RTPSession {
     congestion.note(roundTripTime: roundTripTime)
     for index in videoSenders.indices { videoSenders[index].note(roundTripTime: roundTripTime) }
     for index in videoReceivers.indices { videoReceivers[index].note(roundTripTime: roundTripTime) }
+  }
+
+  /// Ends the streams named; the end is told when no other goes on.
+  private mutating func receive(_ goodbye: Goodbye, at now: Instant) {
+    var isKnown = goodbye.ssrcs.contains { reports.isRemoteSource($0) }
+    if let ssrc = audioReceiver?.source.ssrc, goodbye.ssrcs.contains(ssrc) {
+      audioReceiver?.retire(at: now)
+      isKnown = true
+    }
+    for index in videoReceivers.indices {
+      guard let ssrc = videoReceivers[index].source.ssrc, goodbye.ssrcs.contains(ssrc) else { continue }
+      videoReceivers[index].retire(at: now)
+      isKnown = true
+    }
+    let goesOn = audioReceiver?.source.ssrc != nil || videoReceivers.contains { $0.source.ssrc != nil }
+    if isKnown, !goesOn { reports.noteGoodbye(reason: goodbye.reason, at: now) }
   }
 
   private mutating func receive(_ message: FeedbackMessage, at now: Instant) {
@@ -132,78 +153,15 @@ extension RTPSession {
     finishRTCP(&packet)
   }
 
+  private mutating func reportBlocks(at now: Instant) -> [ReportBlock] {
+    var blocks: [ReportBlock] = []
+    if let block = audioReceiver?.source.makeReportBlock(at: now) { blocks.append(block) }
+    for index in videoReceivers.indices { videoReceivers[index].addReportBlocks(to: &blocks, at: now) }
+    return Array(blocks.prefix(31))
+  }
+
   private mutating func finishRTCP(_ packet: inout [UInt8]) {
     packet.reserveCapacity(packet.count + Self.trailerCapacity)
     outputs.append(.packet(OutgoingPacket(kind: .rtcp, bytes: packet)))
-  }
-}
-
-/// What reports have to remember.
-struct ReportState: Sendable {
-  /// Receivers whose reference times wait to be answered, at most.
-  private static let capacity = 8
-  /// A peer that changes its SSRC says BYE to the old one: the end is told when no stream has begun for this time.
-  private static let goodbyeDelay = Duration.seconds(1)
-
-  var schedule: ReportSchedule
-  private var remoteSource: UInt32?
-  private var goodbye: (reason: String?, due: Instant)?
-  private var referenceTimes = SentReports()
-  private var unanswered: [(ssrc: UInt32, middle: UInt32, arrival: Instant)] = []
-
-  init(schedule: ReportSchedule) {
-    self.schedule = schedule
-  }
-
-  var nextDeadline: Instant { min(schedule.next, goodbye?.due ?? schedule.next) }
-
-  mutating func noteSource(_ ssrc: UInt32) {
-    remoteSource = ssrc
-  }
-
-  func isRemoteSource(_ ssrc: UInt32) -> Bool { remoteSource == ssrc }
-
-  mutating func noteGoodbye(reason: String?, at now: Instant) {
-    remoteSource = nil  // said once
-    if goodbye == nil { goodbye = (reason, now + Self.goodbyeDelay) }
-  }
-
-  mutating func streamBegan() {
-    goodbye = nil
-  }
-
-  /// The reason, if the peer's streams have ended and none has begun.
-  mutating func takeGoodbye(at now: Instant) -> String?? {
-    guard let goodbye, goodbye.due <= now else { return nil }
-    self.goodbye = nil
-    return .some(goodbye.reason)
-  }
-
-  /// - Returns: the round trip, where the report answers ours.
-  ///
-  /// - Specification: RFC 3611 §4.4, §4.5
-  mutating func received(_ report: ExtendedReport, localSSRC: UInt32, at now: Instant) -> Duration? {
-    if let time = report.referenceTime {
-      unanswered.removeAll { $0.ssrc == report.ssrc }
-      if unanswered.count == Self.capacity { unanswered.removeFirst() }
-      unanswered.append((report.ssrc, time.middle, now))
-    }
-    let answer = report.answers.last { $0.ssrc == localSSRC }
-    return answer.flatMap {
-      referenceTimes.roundTripTime(to: $0.lastReport, held: $0.delaySinceLastReport, at: now)
-    }
-  }
-
-  /// Nil when there is nothing to say.
-  mutating func makeExtendedReport(ssrc: UInt32, referenceTime: NTPTime?, at now: Instant) -> ExtendedReport? {
-    guard referenceTime != nil || !unanswered.isEmpty else { return nil }
-    if let referenceTime { referenceTimes.note(referenceTime, at: now) }
-    let answers = unanswered.map {
-      ExtendedReport.Answer(
-        ssrc: $0.ssrc, lastReport: $0.middle,
-        delaySinceLastReport: UInt32(min(max((now - $0.arrival).inSeconds * 65_536, 0), 4_294_967_295)))
-    }
-    unanswered.removeAll(keepingCapacity: true)
-    return ExtendedReport(ssrc: ssrc, referenceTime: referenceTime, answers: answers)
   }
 }

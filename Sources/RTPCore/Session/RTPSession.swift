@@ -26,7 +26,7 @@ package struct RTPSession: Sendable {
   private var firstTargetDeadline: Instant?
 
   private var streams: StreamTable
-  private var audioReceiver: AudioReceiver?
+  var audioReceiver: AudioReceiver?
   var videoReceivers: [VideoReceiver]
   var audioSender: AudioSender?
   var videoSenders: [VideoSender]
@@ -67,6 +67,13 @@ package struct RTPSession: Sendable {
     configuration.video[stream].receives = receives
     videoSenders[stream].setSending(sends)
     videoReceivers[stream].setReceiving(receives)
+  }
+
+  /// Whether anything may flow, either way: a peer that is there then lets itself be heard, with reports at least.
+  package var isFlowing: Bool {
+    !isFinished
+      && (configuration.audio.map { $0.sends || $0.receives } == true
+        || configuration.video.contains { $0.sends || $0.receives })
   }
 
   // MARK: Facts
@@ -161,9 +168,11 @@ package struct RTPSession: Sendable {
     return next
   }
 
-  /// Takes a sent packet's array back, so that a later packet need not allocate.
-  package mutating func reuse(_ storage: consuming [UInt8]) {
-    self.storage.give(storage)
+  /// Takes a sent packet's array back, so that a later packet need not allocate. Leaves the packet empty.
+  package mutating func reuse(_ packet: inout OutgoingPacket) {
+    var bytes: [UInt8] = []
+    swap(&bytes, &packet.bytes)
+    storage.give(consume bytes)
   }
 
   package var statistics: Statistics {
@@ -299,39 +308,5 @@ package struct RTPSession: Sendable {
     }
     for index in localSSRCs.indices where localSSRCs[index] == old { localSSRCs[index] = ssrc }
     outputs.append(.event(.ssrcCollision(from: old, to: ssrc)))
-  }
-
-  // MARK: RTCP
-
-  mutating func noteRTCPSource(_ ssrc: UInt32, at now: Instant) {
-    if localSSRCs.contains(ssrc) { collide(ssrc, at: now) }
-  }
-
-  mutating func received(_ report: SenderReport, at now: Instant) {
-    audioReceiver?.source.received(report, at: now)
-    for index in videoReceivers.indices { videoReceivers[index].received(report, at: now) }
-  }
-
-  /// Ends the streams named; the end is told when no other goes on.
-  mutating func received(_ goodbye: Goodbye, at now: Instant) {
-    var isKnown = goodbye.ssrcs.contains { reports.isRemoteSource($0) }
-    if let ssrc = audioReceiver?.source.ssrc, goodbye.ssrcs.contains(ssrc) {
-      audioReceiver?.retire(at: now)
-      isKnown = true
-    }
-    for index in videoReceivers.indices {
-      guard let ssrc = videoReceivers[index].source.ssrc, goodbye.ssrcs.contains(ssrc) else { continue }
-      videoReceivers[index].retire(at: now)
-      isKnown = true
-    }
-    let goesOn = audioReceiver?.source.ssrc != nil || videoReceivers.contains { $0.source.ssrc != nil }
-    if isKnown, !goesOn { reports.noteGoodbye(reason: goodbye.reason, at: now) }
-  }
-
-  mutating func reportBlocks(at now: Instant) -> [ReportBlock] {
-    var blocks: [ReportBlock] = []
-    if let block = audioReceiver?.source.makeReportBlock(at: now) { blocks.append(block) }
-    for index in videoReceivers.indices { videoReceivers[index].addReportBlocks(to: &blocks, at: now) }
-    return Array(blocks.prefix(31))
   }
 }

@@ -182,7 +182,8 @@ struct VideoReceiver: Sendable {
     if let lastFrame {
       let ticks = frame.timestamp - lastFrame.timestamp
       let elapsed = frame.firstArrival - lastFrame.arrival
-      let isClose = abs((.ofTicks(Int64(ticks), clockRate: videoClockRate) - elapsed).inSeconds)
+      let isClose =
+        abs((.ofTicks(Int64(ticks), clockRate: videoClockRate) - elapsed).inSeconds)
         < Self.longestPause.inSeconds
       let passed = max(1, Instant(nanoseconds: elapsed.nanoseconds).ticks(clockRate: videoClockRate))
       position = lastFrame.position + (isTimestampContinuous && isClose ? Int64(ticks) : passed)

@@ -31,6 +31,7 @@ struct VideoSender: Sendable {
   private var packetizer: any VideoPacketizer
   private var pacer: Pacer<Queued>
   private var buffer = RetransmissionBuffer()
+  private var retransmissionBudget = RetransmissionBudget()
   private var queue: [(packet: Queued, size: Int)] = []
 
   init(_ video: RTPSession.VideoStream, session: RTPSession.Configuration, pictureID: PictureID) {
@@ -145,6 +146,7 @@ struct VideoSender: Sendable {
     figures.outbound.nackCount += 1
     guard sends, configuration.feedback.nack else { return }
     for number in nack.sequenceNumbers {
+      guard retransmissionBudget.hasRoom(bitsPerSecond: pacer.bitsPerSecond, at: now) else { return }
       guard let original = buffer.answer(number, at: now), let header = try? RTPHeader(parsing: original.span) else {
         continue
       }
@@ -163,6 +165,7 @@ struct VideoSender: Sendable {
         packet.append(original.span)
       }
       let size = packet.count
+      retransmissionBudget.take(size)
       pacer.enqueue(retransmission: Queued(kind: kind, bytes: packet, payloadSize: payloadSize), size: size)
     }
   }
@@ -247,5 +250,27 @@ struct VideoSender: Sendable {
       retransmissionStream?.change(to: ssrc)
     }
     pacer.removeRetransmissions()
+  }
+}
+
+/// Keeps what is sent again to half the bitrate: more would fill the queue that has lost the packets, again and again.
+struct RetransmissionBudget: Sendable {
+  private static let share = 0.5
+  /// What can be sent at once after a pause, as time at the full share.
+  private static let burst = 0.5
+
+  /// In bytes; negative after more than was there.
+  private var left = Double.infinity
+  private var lastUpdate: Instant?
+
+  mutating func hasRoom(bitsPerSecond: Int, at now: Instant) -> Bool {
+    let bytesPerSecond = Double(bitsPerSecond) / 8 * Self.share
+    left = min(left + (now - (lastUpdate ?? now)).inSeconds * bytesPerSecond, bytesPerSecond * Self.burst)
+    lastUpdate = now
+    return left > 0
+  }
+
+  mutating func take(_ size: Int) {
+    left -= Double(size)
   }
 }
