@@ -204,7 +204,7 @@ extension ICECandidate {
     guard
       let component: UInt8 = element.number("component"), component > 0,
       let foundation = element.token("foundation", upTo: Self.maximumFoundationLength),
-      let ip = element.token("ip", upTo: Self.maximumAddressLength),
+      let ip = element.token("ip", upTo: Self.maximumAddressLength), ICEAddress.isUsable(ip),
       let port: UInt16 = element.number("port"),
       let priority: UInt32 = element.number("priority"), priority > 0,
       let transportProtocol = element[attribute: "protocol"].flatMap({ TransportProtocol(rawValue: $0.lowercased()) }),
