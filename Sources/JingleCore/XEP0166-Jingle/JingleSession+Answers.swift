@@ -22,11 +22,15 @@ extension JingleSession {
       if let name = request.content?.name, changes[name]?.outstanding == token {
         changes[name]?.outstanding = nil
         sendChanges(of: name)
+        sendWaitingTransports()
       }
     case .transportInfo:
-      if let name = request.content?.name, contents[name]?.restart == token { contents[name]?.restart = nil }
       notGranted(request, outcome)
-      sendWaitingTransports()
+      if let name = request.content?.name, contents[name]?.restart == token {
+        contents[name]?.restart = nil
+        sendChanges(of: name)
+        sendWaitingTransports()
+      }
     case .descriptionInfo, .securityInfo, .sessionInfo, .sessionTerminate, .unknown:
       notGranted(request, outcome)
     }
@@ -56,6 +60,7 @@ extension JingleSession {
     case .result:
       peerIsActive = true
       sendAllChanges()
+      sendWaitingTransports()
     case .timedOut:
       withdraw(Jingle.Reason(.timeout), .unanswered)
     case .disconnected:
@@ -91,11 +96,7 @@ extension JingleSession {
       outputs.append(.event(.removed(contents: [name])))
       terminateIfEmpty()
     case .transportReplace:
-      guard !request.isOverruled, let refusal = Refusal(outcome), case .proposed = contents[name]?.replacement else {
-        return
-      }
-      contents[name]?.replacement = nil
-      outputs.append(.event(.rejectedTransport(content: name, refusal)))
+      if !request.isOverruled, let refusal = Refusal(outcome) { endProposal(of: name, refusal) }
     default:
       notGranted(request, outcome)
     }

@@ -27,10 +27,7 @@ extension JingleSession {
     acknowledged()
     peerIsActive = true  // Else it would not add.
     for content in added {
-      if contents[content.name] != nil {
-        overrule(.contentAdd, of: content.name)
-        outputs.append(.event(.notAdded(contents: [content.name], .tieBreak)))
-      }
+      standBack(content.name)
       departed.removeAll { $0 == content.name }
       contents[content.name] = ContentState(content, .offered, remote: content.transport?.iceUDP)
     }
@@ -56,6 +53,13 @@ extension JingleSession {
     }
   }
 
+  /// This side's content of the name stands back.
+  private mutating func standBack(_ name: String) {
+    guard contents[name]?.isAdded == true else { return }
+    overrule(.contentAdd, of: name)
+    outputs.append(.event(.notAdded(contents: [name], .tieBreak)))
+  }
+
   private func isLeaving(_ name: String) -> Bool {
     let departures: [Jingle.Action] = [.contentReject, .contentRemove]
     return departures.contains { isWaiting($0, of: name) || isOutstanding($0, of: name) }
@@ -68,6 +72,7 @@ extension JingleSession {
     acknowledged()
     rejectedContents += added.count
     for content in added {
+      standBack(content.name)
       drop(content.name)
       request(
         Jingle(
@@ -105,7 +110,14 @@ extension JingleSession {
 
   private mutating func takeAccept(_ accepted: [Jingle.Content], groups: [ContentGroup]) throws(StanzaError) {
     for content in accepted where content.description == nil {
-      throw .badRequest("content \(content.name) has no description")
+      // The peer takes it for agreed on.
+      let error = StanzaError.badRequest("content \(content.name) has no description")
+      drop(content.name)
+      change(
+        .contentRemove, Jingle.Content(creator: role, name: content.name), reason: Jingle.Reason(.failedApplication))
+      outputs.append(.event(.notAdded(contents: [content.name], .refused(error))))
+      terminateIfEmpty()
+      throw error
     }
     guard !accepted.isEmpty else { return }
     let agreed = try self.groups(groups, of: accepted).filter { group in

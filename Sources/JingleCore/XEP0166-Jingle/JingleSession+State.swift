@@ -97,6 +97,9 @@ extension JingleSession {
       changes[name] = nil
       return
     }
+    // News of the old transport would be taken for that of the new.
+    let replaces = [.transportReplace, .transportAccept].contains(queue.waiting[0].action)
+    if replaces, contents[name]?.restart != nil { return }
     hasChanged = true
     queue.outstanding = request(queue.waiting.removeFirst())
     changes[name] = queue
@@ -127,7 +130,7 @@ extension JingleSession {
   mutating func drop(_ name: String) {
     contents[name] = nil
     changes[name]?.waiting = []
-    sendChanges(of: name)  // Forgets the queue when nothing is under way.
+    if changes[name]?.outstanding == nil { changes[name] = nil }
     waitingTransports.removeAll { $0.content == name }
     if departed.contains(name) { return }
     if departed.count == Self.rememberedNames { departed.removeFirst() }

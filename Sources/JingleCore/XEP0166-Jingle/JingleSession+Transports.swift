@@ -5,7 +5,8 @@ extension JingleSession {
   /// Sends candidates for one content, or the credentials of an ICE restart; both credentials must be in it.
   ///
   /// What is given before the peer has the content is sent as one stanza for each content as soon as it has. A restart
-  /// waits for the last one to be acknowledged. Does nothing when the session or the content is gone.
+  /// waits for the last one to be acknowledged, and for whatever else is being changed of the content. Does nothing when
+  /// the session or the content is gone.
   ///
   /// A restart that `restartedICE` does not ask for is this side's own; the peer's part comes as `answeredRestart`.
   ///
@@ -28,7 +29,10 @@ extension JingleSession {
     for (name, transport) in waitingTransports {
       guard var content = contents[name] else { continue }
       let restarts = content.ice.isNew(local: transport)
-      if !content.isKnownToPeer || held.contains(where: { $0.content == name }) || restarts && content.restart != nil {
+      let isBusy = content.restart != nil || content.replacement != nil || changes[name] != nil
+      if !content.isKnownToPeer || held.contains(where: { $0.content == name })
+        || restarts && (isBusy || phase == .active && !peerIsActive)
+      {
         held.append((name, transport))
         continue
       }
@@ -84,6 +88,8 @@ extension JingleSession {
     content.replacement = nil
     content.ice.replace(local: transport.iceUDP, remote: theirs.iceUDP)
     contents[name] = content
+    // What waits for the old transport is void.
+    waitingTransports.removeAll { $0.content == name && content.ice.isNew(local: $0.transport) }
     change(.transportAccept, Jingle.Content(creator: content.creator, name: name, transport: transport))
   }
 
@@ -95,6 +101,7 @@ extension JingleSession {
     contents[name]?.replacement = nil
     let rejected = Jingle.Content(creator: content.creator, name: name, transport: theirs)
     change(.transportReject, rejected, reason: reason)
+    sendWaitingTransports()
   }
 
   mutating func processReplace(_ named: [Jingle.Content]) throws(StanzaError) {
@@ -116,7 +123,7 @@ extension JingleSession {
       }
       if case .proposed = state.replacement {
         overrule(.transportReplace, of: content.name)
-        outputs.append(.event(.rejectedTransport(content: content.name, .tieBreak)))
+        endProposal(of: content.name, .tieBreak)
       }
       contents[content.name]?.replacement = .offered(transport)
       outputs.append(.event(.offeredTransport(transport, content: content.name)))
@@ -135,15 +142,25 @@ extension JingleSession {
       state.replacement = nil
       state.ice.replace(local: ours.iceUDP, remote: transport.iceUDP)
       contents[content.name] = state
+      waitingTransports.removeAll { $0.content == content.name && state.ice.isNew(local: $0.transport) }
       outputs.append(.event(.acceptedTransport(transport, content: content.name)))
     }
+    sendWaitingTransports()
   }
 
   mutating func processTransportReject(_ jingle: Jingle) throws(StanzaError) {
-    for content in try proposed(jingle.contents) {
-      contents[content.name]?.replacement = nil
-      outputs.append(.event(.rejectedTransport(content: content.name, .rejected(jingle.reason))))
+    for content in try proposed(jingle.contents) { endProposal(of: content.name, .rejected(jingle.reason)) }
+    sendWaitingTransports()
+  }
+
+  /// The transport that this side wanted comes to nothing, and what waited to be sent for it too.
+  mutating func endProposal(of name: String, _ refusal: Refusal) {
+    guard case .proposed(let transport) = contents[name]?.replacement else { return }
+    contents[name]?.replacement = nil
+    if let proposed = transport.iceUDP {
+      waitingTransports.removeAll { $0.content == name && !$0.transport.restarts(proposed) }
     }
+    outputs.append(.event(.rejectedTransport(content: name, refusal)))
   }
 
   /// The contents whose new transport an answer of the peer decides about.

@@ -21,10 +21,10 @@ struct ICEGenerations: Hashable, Sendable {
   private(set) var local: ICETransport?
   private(set) var remote: ICETransport?
   private var pastUfrags: [String] = []
-  /// This side began anew, and the peer did not yet.
-  private var awaitsAnswer = false
-  /// The other way round.
-  private var owesAnswer = false
+  /// How often this side began anew without being asked, less the new credentials that came for it. The peer counts the
+  /// same as what it owes, or else answers would be answered without end.
+  private var awaitedAnswers = 0
+  private var owedAnswers = 0
 
   /// Takes what this side offered or answered.
   mutating func begin(local transport: ICETransport) {
@@ -41,8 +41,8 @@ struct ICEGenerations: Hashable, Sendable {
     if let old = self.remote?.ufrag, old != remote?.ufrag { remember(old) }
     self.local = local?.bare
     self.remote = remote?.bare
-    awaitsAnswer = false
-    owesAnswer = false
+    awaitedAnswers = 0
+    owedAnswers = 0
   }
 
   /// Whether this side's transport information would begin a generation.
@@ -53,8 +53,7 @@ struct ICEGenerations: Hashable, Sendable {
   /// Takes what this side sends.
   mutating func send(_ transport: ICETransport) {
     if isNew(local: transport) {
-      awaitsAnswer = !owesAnswer
-      owesAnswer = false
+      if owedAnswers > 0 { owedAnswers -= 1 } else { awaitedAnswers += 1 }
     }
     local = ICETransport(ufrag: transport.ufrag ?? local?.ufrag, pwd: transport.pwd ?? local?.pwd)
   }
@@ -63,11 +62,11 @@ struct ICEGenerations: Hashable, Sendable {
   mutating func receive(_ transport: ICETransport) -> News {
     let news = advance(transport)
     guard news == .restart else { return news }
-    if awaitsAnswer {
-      awaitsAnswer = false
+    if awaitedAnswers > 0 {
+      awaitedAnswers -= 1
       return .answer
     }
-    owesAnswer = true
+    owedAnswers += 1
     return .restart
   }
 
