@@ -35,8 +35,8 @@ extension JingleSession {
     sendAllChanges()
   }
 
-  /// The initiator's additions hold against those of the responder under the same name, or of the same moment for the same
-  /// purpose. What was not sent yet stands back.
+  /// The initiator's additions hold against those of the responder under the same name, or of the same moment for the
+  /// same purpose. What was not sent yet stands back.
   ///
   /// - Specification: XEP-0166 §7.2.16
   private func checkPrecedence(of content: Jingle.Content) throws(StanzaError) {

@@ -39,8 +39,8 @@ extension JingleSession {
     }
   }
 
-  /// Lets contents of the peer in, with this side's descriptions and transports. One that the peer took back meanwhile is
-  /// passed over.
+  /// Lets contents of the peer in, with this side's descriptions and transports. One that the peer took back meanwhile
+  /// is passed over.
   ///
   /// - Specification: XEP-0166 §7.2.1
   package mutating func acceptContents(_ accepted: [Jingle.Content], groups: [ContentGroup] = []) {
@@ -82,8 +82,8 @@ extension JingleSession {
     change(.contentModify, Jingle.Content(creator: content.creator, name: name, senders: senders))
   }
 
-  /// Takes contents out of the session, or takes back those that the peer has not accepted. Without contents a session is
-  /// void: the last ones end it for the same reason.
+  /// Takes contents out of the session, or takes back those that the peer has not accepted. Without contents a session
+  /// is void: the last ones end it for the same reason.
   ///
   /// - Specification: XEP-0166 §7.2.5
   package mutating func remove(_ names: [String], _ reason: Jingle.Reason) {

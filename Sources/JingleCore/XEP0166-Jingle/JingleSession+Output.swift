@@ -40,7 +40,7 @@ extension JingleSession {
     /// The peer does not take a change of directions: these hold.
     case notModified(content: String, Jingle.Senders, Refusal)
     /// The peer wants these contents too (`Decisions.contents`), in these groups with what is there: answer with
-    /// `acceptContents` or `rejectContents`. Each has a description; an empty transport or none means that of its bundle.
+    /// `acceptContents` or `rejectContents`. Each has a description; an empty transport or none means its bundle's.
     case offeredContents([Jingle.Content], [ContentGroup])
     /// The peer accepts contents that this side added. Each has a description; for its transport see `offeredContents`.
     case acceptedContents([Jingle.Content], [ContentGroup])

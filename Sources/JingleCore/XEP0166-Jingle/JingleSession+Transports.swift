@@ -5,8 +5,8 @@ extension JingleSession {
   /// Sends candidates for one content, or the credentials of an ICE restart; both credentials must be in it.
   ///
   /// What is given before the peer has the content is sent as one stanza for each content as soon as it has. A restart
-  /// waits for the last one to be acknowledged, and for whatever else is being changed of the content. Does nothing when
-  /// the session or the content is gone.
+  /// waits for the last one to be acknowledged, and for whatever else is being changed of the content. Does nothing
+  /// when the session or the content is gone.
   ///
   /// A restart that `restartedICE` does not ask for is this side's own; the peer's part comes as `answeredRestart`.
   ///

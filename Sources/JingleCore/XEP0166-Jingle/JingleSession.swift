@@ -41,9 +41,9 @@ package struct JingleSession: Sendable {
   let understoodInfo: Set<String>
   let decisions: Decisions
   var contents: [String: ContentState] = [:]
-  /// The names of contents that left the session or were never let in, oldest first, at most `rememberedNames`. What the
-  /// peer sends for them in ignorance is let go, and this side uses no such name again: an answer that was meant for the
-  /// old content would count for the new.
+  /// The names of contents that left the session or were never let in, oldest first, at most `rememberedNames`. What
+  /// the peer sends for them in ignorance is let go, and this side uses no such name again: an answer that was meant
+  /// for the old content would count for the new.
   var departed: [String] = []
   /// How many contents were rejected without asking above.
   var rejectedContents = 0
@@ -147,8 +147,8 @@ extension JingleSession {
     request(Jingle(.sessionInitiate, sid: sid, initiator: own, contents: offer, groups: groups, payloads: payloads))
   }
 
-  /// Accepts the offer; a content that is not in the answer is declined by that. Does nothing when the session has ended
-  /// meanwhile.
+  /// Accepts the offer; a content that is not in the answer is declined by that. Does nothing when the session has
+  /// ended meanwhile.
   package mutating func accept(
     _ answer: [Jingle.Content], groups: [ContentGroup] = [], payloads: [XMLElement] = []
   ) {
@@ -156,7 +156,9 @@ extension JingleSession {
     if phase == .ended { return }
     precondition(phase == .pending, "a session is accepted once")
     phase = .active
-    for name in contents.keys where !answer.contains(where: { $0.name == name }) { drop(name) }
+    for (name, content) in contents where !content.isAdded && !answer.contains(where: { $0.name == name }) {
+      drop(name)
+    }
     for content in answer {
       contents[content.name]?.senders = content.senders
       if let transport = content.transport?.iceUDP { contents[content.name]?.ice.begin(local: transport) }

@@ -1,8 +1,8 @@
 /// An address in a candidate, as far as it matters whether packets may be sent there.
 enum ICEAddress {
-  /// Whether a candidate may name it: an IPv4 or IPv6 address of one host, the latter with a scope if need be, or a name
-  /// under `.local`. Other names would have this side ask a name server on the peer's behalf, and addresses of many hosts
-  /// would have it send packets to them all.
+  /// Whether a candidate may name it: an IPv4 or IPv6 address of one host, the latter with a scope if need be, or a
+  /// name under `.local`. Other names would have this side ask a name server on the peer's behalf, and addresses of
+  /// many hosts would have it send packets to them all.
   ///
   /// - Specification: RFC 8839 §5.1, RFC 8828 §5, RFC 8445 §19
   static func isUsable(_ text: String) -> Bool {
@@ -18,13 +18,14 @@ enum ICEAddress {
   }
 
   private static func isName(_ text: Substring) -> Bool {
-    !text.isEmpty && text.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
-      default: false
+    !text.isEmpty
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+        default: false
+        }
       }
-    }
   }
 
   /// Not multicast (224/4), not reserved (240/4), broadcast among it, and not this network (0/8).
@@ -50,7 +51,8 @@ enum ICEAddress {
       return whole
     }
     let (head, tail) = (first[..<gap], first[first.index(gap, offsetBy: 2)...])
-    guard let head = head.isEmpty ? [] : groups(head), let tail = tail.isEmpty ? [] : groups(tail),
+    guard let head = head.isEmpty ? [] : groups(head), !first[..<gap].contains("."),
+      let tail = tail.isEmpty ? [] : groups(tail),
       head.count + tail.count < 8
     else { return nil }
     return head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail

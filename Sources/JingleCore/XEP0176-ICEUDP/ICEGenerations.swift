@@ -1,5 +1,5 @@
-/// The credentials of a content's ICE connection as they change: which transport information belongs to the present, which
-/// to the past, and who owes whom new credentials.
+/// The credentials of a content's ICE connection as they change: which transport information belongs to the present,
+/// which to the past, and who owes whom new credentials.
 ///
 /// - Specification: XEP-0176 §5.9, RFC 8445 §9
 struct ICEGenerations: Hashable, Sendable {
