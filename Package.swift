@@ -82,6 +82,7 @@ let package = Package(
       name: "CarillonCLI",
       dependencies: [
         "Carillon", "CarillonTesting", "MediaCodecs", "MediaEngine", "MediaFiles", "MediaTime", "RTPCore", logging,
+        "JingleCore", "XMPPCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -102,7 +103,7 @@ let package = Package(
         "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
         logging,
       ]),
-    tests("CarillonCLITests", ["CarillonCLI", "Carillon", "MediaCodecs", "MediaFiles"]),
+    tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore", "MediaCodecs", "MediaFiles"]),
     tests("IntegrationTests", []),
   ],
   swiftLanguageModes: [.v6]

@@ -13,5 +13,7 @@ import ArgumentParser
       77 authentication, 78 configuration, 130 and 143 signals.
       """,
     version: "0.1.0",
-    subcommands: [CallCommand.self, AnswerCommand.self, DemoCommand.self, BenchCommand.self, CompareCommand.self])
+    subcommands: [
+      CallCommand.self, AnswerCommand.self, DemoCommand.self, BenchCommand.self, CompareCommand.self, SDPCommand.self,
+    ])
 }

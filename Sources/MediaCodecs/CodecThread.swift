@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 package import MediaTime
 import Synchronization
 
@@ -33,8 +32,11 @@ package final class CodecThread: SerialExecutor, @unchecked Sendable {
     pthread_cond_init(wakeUp, &attributes)
     pthread_condattr_destroy(&attributes)
 
-    let thread = Thread { self.run() }
-    thread.name = name
+    let thread = Thread {
+      // Foundation may tell the system of a name too early or too late.
+      try? Data(name.utf8.prefix(15)).write(to: URL(fileURLWithPath: "/proc/thread-self/comm"))
+      self.run()
+    }
     thread.start()
   }
 

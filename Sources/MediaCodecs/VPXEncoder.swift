@@ -182,6 +182,8 @@ package final class VPXEncoder {
       common + [
         (VP8E_SET_CPUUSED, 7), (VP9E_SET_AQ_MODE, 3), (VP9E_SET_FRAME_PARALLEL_DECODING, 0),
         (VP9E_SET_TILE_COLUMNS, configuration.threadCount - 1), (VP9E_SET_NOISE_SENSITIVITY, 0),
+        // BT.601, as `VideoFrame` has it: without a word, receivers take another one.
+        (VP9E_SET_COLOR_SPACE, 1),
       ]
     }
   }

@@ -14,6 +14,10 @@ package actor MediaEndpoint {
     package var relayOnly: Bool
     /// Numeric addresses to use; empty for every interface's.
     package var localAddresses: [String]
+    /// How long a path may bring nothing that authenticates before it counts as lost.
+    ///
+    /// - Specification: RFC 7675 §5.1
+    package var consentTimeout = Duration.seconds(30)
 
     package init(
       controlling: Bool, servers: [ICEServer] = [], relayOnly: Bool = false, localAddresses: [String] = []
@@ -95,6 +99,8 @@ package actor MediaEndpoint {
   private var isStarted = false
   private var isConnected = false
   private var isClosed = false
+  /// When the peer was last heard, by what only the peer can have sent. Its reports come every second or so, media or not.
+  private var heardAt: Instant?
   private var transport = TransportStatistics()
   private var dtlsReceived = 0
   /// DTLS that arrives before the peer's fingerprint does. Bound: 8 datagrams, later ones dropped (they are repeated).
@@ -169,6 +175,7 @@ package actor MediaEndpoint {
   package func startMedia(_ session: RTPSession, _ outlets: Outlets) {
     rtp = session
     self.outlets = outlets
+    if isConnected { heardAt = SystemClock.now }
     rearm()
   }
 
@@ -311,7 +318,9 @@ package actor MediaEndpoint {
     guard let srtp else { return transport.early += 1 }
     do {
       let packet = try unprotect(srtp)
-      rtp?.receive(packet.assumingMemoryBound(to: UInt8.self).span, at: SystemClock.now)
+      let now = SystemClock.now
+      heardAt = now
+      rtp?.receive(packet.assumingMemoryBound(to: UInt8.self).span, at: now)
       flush()
     } catch {
       if error.isAuthenticationFailure { transport.unauthenticated += 1 } else { transport.refused += 1 }
@@ -346,6 +355,7 @@ package actor MediaEndpoint {
         return
       }
       isConnected = true
+      heardAt = SystemClock.now
       reportConnection(profile: material.profile, version: version)
       rearm()
     case .failed(let error):
@@ -373,17 +383,24 @@ package actor MediaEndpoint {
     if isConnected {
       let now = SystemClock.now
       if let deadline = rtp?.nextDeadline, deadline <= now { rtp?.timeout(at: now) }
+      if let deadline = silenceDeadline, deadline <= now {
+        heardAt = nil  // told once
+        continuation.yield(.failed(.consentLost))
+      }
     }
     flush()
   }
 
   /// Carries out everything the session wants, then arms the one timer.
   private func flush() {
-    while let output = rtp?.nextOutput() {
-      switch consume output {
-      case .packet(var packet):
+    while var output = rtp?.nextOutput() {
+      if var packet = output.takePacket() {
         transmit(&packet)
-        rtp?.reuse(packet.bytes)
+        rtp?.reuse(&packet)
+        continue
+      }
+      switch output {
+      case .packet: break  // taken above
       case .audio(let unit): outlets.playAudio(unit)
       case .video(let frame, let stream): outlets.playVideo(frame, stream)
       case .encoder(let request, let stream): outlets.requestOfEncoder(request, stream)
@@ -393,10 +410,17 @@ package actor MediaEndpoint {
     rearm()
   }
 
+  /// When the silence has lasted too long; nil where none is to be expected otherwise.
+  private var silenceDeadline: Instant? {
+    guard rtp?.isFlowing == true else { return nil }
+    return heardAt.map { $0 + configuration.consentTimeout }
+  }
+
   private func rearm() {
     let now = SystemClock.now
     var next = dtls?.timeoutDelay.map { now + $0 }
     if isConnected, let deadline = rtp?.nextDeadline { next = min(next ?? deadline, deadline) }
+    if let deadline = silenceDeadline { next = min(next ?? deadline, deadline) }
     guard let next else { return }
     // A timer that fires too early costs less than a system call to put it off with every packet.
     if let timerDeadline, timerDeadline <= next { return }

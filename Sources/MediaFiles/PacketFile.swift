@@ -1,4 +1,5 @@
 import CFFmpeg
+import Glibc
 import MediaCodecs
 
 /// A file of encoded packets through libavformat's muxers: one Opus track, one video track, or both.
@@ -68,15 +69,26 @@ final class PacketFile: @unchecked Sendable {
     _ = FFmpegStatus.silenceLog
     self.path = path
     self.video = video
-    var status = avformat_alloc_output_context2(&context, nil, format, nil)
-    if status >= 0, let context {
-      status = avio_open(&context.pointee.pb, "file:" + path, AVIO_FLAG_WRITE)
+    try Self.checkCreatable(path)
+    let status = avformat_alloc_output_context2(&context, nil, format, nil)
+    if let context {
       if hasAudio { audioStream = avformat_new_stream(context, nil) }
       if video != nil { videoStream = avformat_new_stream(context, nil) }
     }
     guard status >= 0, (audioStream != nil) == hasAudio, (videoStream != nil) == (video != nil) else {
       throw MediaFileError(code: .cannotCreate, path: path, reason: FFmpegStatus.text(status))
     }
+  }
+
+  /// The file itself is made with its first packets, so that it is never there without something to play.
+  private static func checkCreatable(_ path: String) throws(MediaFileError) {
+    let existed = access(path, F_OK) == 0
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw MediaFileError(code: .cannotCreate, path: path, reason: String(cString: strerror(errno)))
+    }
+    Glibc.close(descriptor)
+    if !existed { unlink(path) }
   }
 
   deinit {
@@ -210,6 +222,7 @@ final class PacketFile: @unchecked Sendable {
       parameters.pointee.height = Int32(size.height)
       videoStream?.pointee.time_base = AVRational(num: 1, den: 1_000)
     }
+    try check(avio_open(&context.pointee.pb, "file:" + path, AVIO_FLAG_WRITE))
     try check(avformat_write_header(context, nil))
     hasHeader = true
   }

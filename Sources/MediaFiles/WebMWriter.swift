@@ -3,7 +3,7 @@ public import MediaCodecs
 /// Records a call's Opus and VP8 or VP9 packets as they came, untouched, in one WebM file, in sync.
 ///
 /// Both are given with their times on one clock. The file is playable at any moment up to the last half second, even when the
-/// process is killed; it begins with the first key frame, or after a second without one. Gaps in the audio are filled as
+/// process is killed; it is made with the first key frame, or after a second without one. Gaps in the audio are filled as
 /// `OpusFileWriter` fills them. A file that is there already is replaced.
 public final class WebMWriter: Sendable {
   private let video: VideoCodec?

@@ -144,7 +144,7 @@ import Testing
                         2000 packets, 0 lost (0 %), 7 recovered, jitter 3.0 ms, buffered 45 ms
                         299 frames, 298 decoded, 1 missing, 1 freeze of 240 ms
                         asked with 3 NACK
-        in sync         pictures 12 ms after their sound
+        audio to video  pictures 12 ms after their sound
         round trip      41 ms
         recording       bob.webm
         recording       bob.y4m

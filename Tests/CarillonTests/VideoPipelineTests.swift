@@ -57,7 +57,7 @@ private func size(_ frame: EncodedVideoFrame) -> VideoSize? { VPXFrameHeader(.vp
 
 @Suite(.timeLimit(.minutes(1))) struct VideoPipelineTests {
   @Test(arguments: VideoCodec.allCases)
-  func `pictures go from the source to the other side's sinks, in order`(codec: VideoCodec) async throws {
+  func `pictures go from the source to the other side's sinks, in order`(codec: MediaCodecs.VideoCodec) async throws {
     let (wall, reel) = (Wall(), Reel())
     let sender = Bench(MediaOffer(video: Slides()), codec: codec)
     let receiver = Bench(MediaOffer(videoSink: wall, encodedSink: reel), codec: codec)

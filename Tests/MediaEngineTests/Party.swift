@@ -21,10 +21,12 @@ final class Party: Sendable {
 
   init(
     on loop: GLibLoop = GLibLoop(), controlling: Bool, servers: [ICEServer] = [],
-    localAddresses: [String] = ["127.0.0.1"]
+    localAddresses: [String] = ["127.0.0.1"], consentTimeout: Duration = .seconds(30)
   ) {
-    endpoint = MediaEndpoint(
-      on: loop, .init(controlling: controlling, servers: servers, localAddresses: localAddresses))
+    var configuration = MediaEndpoint.Configuration(
+      controlling: controlling, servers: servers, localAddresses: localAddresses)
+    configuration.consentTimeout = consentTimeout
+    endpoint = MediaEndpoint(on: loop, configuration)
   }
 
   var events: [MediaEvent] { log.value.withLock { $0.events } }
@@ -137,10 +139,13 @@ struct Pair {
   /// - Parameters:
   ///   - relay: what stands between them; nil for none.
   ///   - lie: what `a` is told about `b` that is not so.
-  init(on loops: (GLibLoop, GLibLoop)? = nil, relay: UDPRelay? = nil, lie: Lie? = nil) async throws {
+  init(
+    on loops: (GLibLoop, GLibLoop)? = nil, relay: UDPRelay? = nil, lie: Lie? = nil,
+    consentTimeout: Duration = .seconds(30)
+  ) async throws {
     let loop = GLibLoop()
-    a = Party(on: loops?.0 ?? loop, controlling: true)
-    b = Party(on: loops?.1 ?? loop, controlling: false)
+    a = Party(on: loops?.0 ?? loop, controlling: true, consentTimeout: consentTimeout)
+    b = Party(on: loops?.1 ?? loop, controlling: false, consentTimeout: consentTimeout)
     var ofA = try await a.endpoint.start()
     var ofB = try await b.endpoint.start()
     descriptions = [ofA, ofB]

@@ -58,7 +58,7 @@ private struct EstimatedCall {
 
   private mutating func sendFrame() {
     let size = Double(estimator.bitsPerSecond) / 8 / 30 * Double.random(in: 0.7...1.3, using: &generator)
-    let frame = pieces(of: Int(size), limit: 1200).map { (packet: $0.count, size: $0.count) }
+    let frame = FramePieces(of: Int(size), limit: 1200).map { (packet: $0.count, size: $0.count) }
     pacer.enqueue(frame: frame, isKeyFrame: pacer.needsKeyFrame)
   }
 

@@ -17,17 +17,17 @@ struct CallTests {
       #expect(party.frames.count >= 2990)
       #expect(party.frames.enumerated().allSatisfy { $1.position == Int64($0) * 960 })
       #expect(party.frames.enumerated().allSatisfy { number($1) == UInt32($0) })
-      #expect(statistics.packetsLost == 0)
-      #expect(statistics.jitter < .milliseconds(1))
-      #expect(statistics.packetsMalformed + statistics.packetsIgnored + statistics.packetsDuplicated == 0)
+      #expect(party.inbound.packetsLost == 0)
+      #expect(party.inbound.jitter < .milliseconds(1))
+      #expect(statistics.packetsMalformed + statistics.packetsIgnored + party.inbound.packetsDuplicated == 0)
       #expect(39...41 ~= statistics.roundTripTime?.inMilliseconds ?? 0)
-      #expect(statistics.remoteCumulativeLost == 0)
-      #expect(statistics.jitterBuffer.delay <= .milliseconds(80))
+      #expect(party.outbound.remotePacketsLost == 0)
+      #expect(party.jitterBuffer.delay <= .milliseconds(80))
       #expect(party.events.count == 1)
     }
     #expect(call.parties[0].events == [.firstMediaReceived(ssrc: 2000)])
-    #expect(call.parties[0].session.statistics.packetsSent == 3001)
-    #expect(call.parties[0].session.statistics.remoteSSRC == 2000)
+    #expect(call.parties[0].outbound.packetsSent == 3001)
+    #expect(call.parties[0].inbound.ssrc == 2000)
   }
 
   @Test(arguments: seeds)
@@ -37,15 +37,15 @@ struct CallTests {
     for (index, party) in call.parties.enumerated() {
       let statistics = party.session.statistics
       let lost = call.lost[1 - index]
-      #expect(abs(statistics.packetsLost - lost) <= 3, "\(statistics.packetsLost) of \(lost)")
-      #expect(abs(statistics.lossRate - 0.03) < 0.01)
+      #expect(abs(party.inbound.packetsLost - lost) <= 3, "\(party.inbound.packetsLost) of \(lost)")
+      #expect(abs(party.inbound.lossRate - 0.03) < 0.01)
       #expect(lost - 5...lost + 5 ~= party.concealed, "\(party.concealed) for \(lost)")
-      #expect(statistics.packetsLate <= 2)
+      #expect(party.inbound.packetsLate <= 2)
       #expect(abs(statistics.roundTripTime!.inMilliseconds - 80) <= 17)
-      #expect(2...8 ~= statistics.jitter.inMilliseconds)
-      #expect(abs(Double(statistics.remoteCumulativeLost!) - Double(call.lost[index])) <= 6)
-      #expect(statistics.remoteJitter! > .milliseconds(2))
-      #expect(statistics.jitterBuffer.delay <= .milliseconds(100))
+      #expect(2...8 ~= party.inbound.jitter.inMilliseconds)
+      #expect(abs(Double(party.outbound.remotePacketsLost!) - Double(call.lost[index])) <= 6)
+      #expect(party.outbound.remoteJitter! > .milliseconds(2))
+      #expect(party.jitterBuffer.delay <= .milliseconds(100))
       #expect(longestGap(party) <= 5 * 960)
       // Nearly all single losses can be mended from the next packet.
       let mendable = party.units.count {
@@ -62,10 +62,10 @@ struct CallTests {
     let before = call.parties.map(\.concealed)
     call.run(for: .seconds(60))
     for (party, before) in zip(call.parties, before) {
-      #expect(party.session.statistics.packetsReordered > 100)
-      #expect(party.session.statistics.packetsLost <= 3)
+      #expect(party.inbound.packetsReordered > 100)
+      #expect(party.inbound.packetsLost <= 3)
       #expect(party.concealed - before <= 30, "\(party.concealed - before) of 3000")
-      #expect(party.session.statistics.jitterBuffer.delay <= .milliseconds(160))
+      #expect(party.jitterBuffer.delay <= .milliseconds(160))
     }
   }
 
@@ -73,10 +73,9 @@ struct CallTests {
     var call = TestCall(line: Line(jitter: .milliseconds(5), duplication: 0.2))
     call.run(for: .seconds(30))
     for party in call.parties {
-      let statistics = party.session.statistics
-      #expect(200...400 ~= statistics.packetsDuplicated)
-      #expect(abs(statistics.cumulativeLost + statistics.packetsDuplicated) <= 2)
-      #expect(statistics.packetsLost == 0)
+      #expect(200...400 ~= party.inbound.packetsDuplicated)
+      #expect(abs(party.inbound.cumulativeLost + party.inbound.packetsDuplicated) <= 2)
+      #expect(party.inbound.packetsLost == 0)
       #expect(Set(party.frames.map(\.position)).count == party.frames.count)
       #expect(party.concealed == 0)
     }
@@ -91,8 +90,8 @@ struct CallTests {
     #expect(listener.concealed <= 8, "\(listener.concealed)")
     #expect(listener.skips <= 8, "\(listener.skips)")
     #expect(listener.concealed + listener.skips >= 3)
-    #expect(listener.session.statistics.jitterBuffer.delay <= .milliseconds(110))
-    #expect(listener.session.statistics.packetsLate == 0)
+    #expect(listener.jitterBuffer.delay <= .milliseconds(110))
+    #expect(listener.inbound.packetsLate == 0)
   }
 
   @Test func `Silence that is left out is neither lost nor concealed`() {
@@ -105,11 +104,10 @@ struct CallTests {
     call.parties[0].isSilent = isSilent
     call.run(for: .seconds(60))
     let listener = call.parties[1]
-    let statistics = listener.session.statistics
-    #expect(statistics.packetsLost == 0)
-    #expect(statistics.jitterBuffer.concealedSamples <= 3 * 960)
-    #expect(statistics.jitterBuffer.silentSamples > 1200 * 960)
-    #expect(statistics.packetsLate == 0)
+    #expect(listener.inbound.packetsLost == 0)
+    #expect(listener.jitterBuffer.concealedSamples <= 3 * 960)
+    #expect(listener.jitterBuffer.silentSamples > 1200 * 960)
+    #expect(listener.inbound.packetsLate == 0)
     #expect(listener.frames.count + listener.skips >= 3000 / 100 * 53 - 10)
   }
 
@@ -122,7 +120,7 @@ struct CallTests {
     #expect(7...11 ~= listener.concealed, "\(listener.concealed)")
     call.lines[0].delay = .milliseconds(20)
     call.run(for: .seconds(40))
-    #expect(call.parties[1].session.statistics.jitterBuffer.delay <= .milliseconds(90))
+    #expect(call.parties[1].jitterBuffer.delay <= .milliseconds(90))
     #expect(call.parties[1].concealed <= 11)
   }
 
@@ -135,7 +133,7 @@ struct CallTests {
     call.run(for: .seconds(5))
     let listener = call.parties[1]
     #expect(listener.session.statistics.packetsIgnored == 1)
-    #expect(listener.session.statistics.packetsLost == 0)
+    #expect(listener.inbound.packetsLost == 0)
     #expect(listener.frames.count >= 485)
     #expect(listener.frames.map(\.position) == listener.frames.map(\.position).sorted())
     #expect(listener.events == [.firstMediaReceived(ssrc: 1000)])
@@ -148,8 +146,8 @@ struct CallTests {
     call.run(for: .seconds(5))
     let listener = call.parties[1]
     #expect(listener.events == [.firstMediaReceived(ssrc: 1000), .ssrcChanged(from: 1000, to: 1001)])
-    #expect(listener.session.statistics.remoteSSRC == 1001)
-    #expect(listener.session.statistics.packetsReceived >= 498)
+    #expect(listener.inbound.ssrc == 1001)
+    #expect(listener.inbound.packetsReceived >= 498)
     #expect(listener.frames.count >= 485)
     #expect(call.parties[0].session.statistics.roundTripTime != nil)
   }
@@ -165,17 +163,17 @@ struct CallTests {
     #expect(listener.events == [.firstMediaReceived(ssrc: 1000), .byeReceived(reason: "going home")])
     #expect(listener.concealed == 0)
     #expect(listener.frames.count == 101)
-    #expect(call.parties[0].session.statistics.packetsSent == 101)
+    #expect(call.parties[0].outbound.packetsSent == 101)
   }
 
   @Test func `What was measured of a stream stays told after its BYE`() {
     var call = TestCall(line: Line(delay: .milliseconds(40), jitter: .milliseconds(8)))
     call.run(for: .seconds(5))
-    let before = call.parties[1].session.statistics
+    let before = call.parties[1].inbound
     call.parties[0].session.finish(reason: nil, at: call.now)
     call.drain(0)
     call.run(for: .seconds(1))
-    let after = call.parties[1].session.statistics
+    let after = call.parties[1].inbound
     #expect(2...8 ~= after.jitter.inMilliseconds)
     #expect(after.packetsReceived >= before.packetsReceived)
   }

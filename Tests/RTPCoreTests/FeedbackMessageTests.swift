@@ -47,6 +47,10 @@ struct FeedbackMessageTests {
     #expect(feedback.format == format)
     #expect(feedback.senderSSRC == 3)
     #expect(feedback.information == information)
+    var (whole, written): ([UInt8], [UInt8]) = ([], [])
+    RTCPPacket.feedback(feedback).write(to: &whole)
+    message.write(from: 3, to: &written)
+    #expect(written == whole)
     #expect(try FeedbackMessage(parsing: feedback) == message)
   }
 
@@ -162,5 +166,21 @@ struct TransportFeedbackTests {
       return
     }
     #expect(try FeedbackMessage(parsing: feedback) == .transport(mediaSSRC: 2, Self.feedback([7])))
+  }
+}
+
+extension TransportFeedback {
+  var information: [UInt8] {
+    var information: [UInt8] = []
+    write(to: &information)
+    return information
+  }
+}
+
+extension BitrateLimit {
+  fileprivate var information: [UInt8] {
+    var information: [UInt8] = []
+    write(to: &information)
+    return information
   }
 }

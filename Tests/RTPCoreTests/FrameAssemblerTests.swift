@@ -31,7 +31,7 @@ private struct Source {
   ) -> [Packet] {
     let frame = VideoFixture.vp8(isKeyFrame: isKeyFrame, count: 20 * count)
     var packets: [Packet] = []
-    for (index, range) in pieces(of: frame.count, limit: 20).enumerated() {
+    for (index, range) in FramePieces(of: frame.count, limit: 20).enumerated() {
       var descriptor = VP8Descriptor(startsPartition: index == 0, pictureID: picture)
       descriptor.temporalLayer = layer
       descriptor.baseLayerIndex = baseLayerIndex

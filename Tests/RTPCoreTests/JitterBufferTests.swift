@@ -78,7 +78,11 @@ struct JitterBufferTests {
     #expect(bench.units.isEmpty)
     bench.play(until: 60)
     #expect(
-      bench.units == [.frame(ReceivedAudioFrame(codec: .opus, payload: [0], position: 0, duration: 960))])
+      bench.units == [
+        .frame(
+          ReceivedAudioFrame(
+            codec: .opus, payload: [0], position: 0, duration: 960, arrival: Instant(nanoseconds: 1_000_000_000)))
+      ])
   }
 
   @Test func `Ticks stay on their grid however late they are served`() {

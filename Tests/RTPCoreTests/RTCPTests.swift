@@ -25,6 +25,14 @@ struct RTCPTests {
     .feedback(
       RTCPFeedback(layer: .transport, format: 1, senderSSRC: 7, mediaSSRC: 8, information: [0, 1, 0xFF, 0xFF])),
     .feedback(RTCPFeedback(layer: .payload, format: 1, senderSSRC: 7, mediaSSRC: 8)),
+    .extendedReport(ExtendedReport(ssrc: 1)),
+    .extendedReport(
+      ExtendedReport(
+        ssrc: 9, referenceTime: NTPTime(rawValue: 0x0123_4567_89AB_CDEF),
+        answers: [
+          .init(ssrc: 7, lastReport: 0x4567_89AB, delaySinceLastReport: 0x0001_0000),
+          .init(ssrc: 8, lastReport: 0, delaySinceLastReport: 0),
+        ])),
   ]
 
   static var compound: [UInt8] {
@@ -49,10 +57,40 @@ struct RTCPTests {
       ])
   }
 
+  @Test func `An extended report has the bytes of RFC 3611, and its unknown blocks are stepped over`() {
+    let known = ExtendedReport(
+      ssrc: 9, referenceTime: NTPTime(rawValue: 0x0102_0304_0506_0708),
+      answers: [.init(ssrc: 7, lastReport: 0x0A0B_0C0D, delaySinceLastReport: 3)])
+    var bytes: [UInt8] = []
+    RTCPPacket.extendedReport(known).write(to: &bytes)
+    let blocks: [UInt8] = [
+      4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 5, 0, 0, 3, 0, 0, 0, 7, 0x0A, 0x0B, 0x0C, 0x0D, 0, 0, 0, 3,
+    ]
+    #expect(bytes == [0x80, 207, 0, 8, 0, 0, 0, 9] + blocks)
+    let unknown: [UInt8] = [7, 0, 0, 1, 1, 2, 3, 4, 99, 0, 0, 0]
+    let packet: [UInt8] = [0x80, 207, 0, 11, 0, 0, 0, 9] + unknown + blocks
+    #expect(read(packet) == Read(packets: [.extendedReport(known)], error: nil))
+  }
+
+  @Test(arguments: [[4, 0, 0, 1, 1, 2, 3, 4], [5, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8], [4, 0, 0, 9]] as [[UInt8]])
+  func `An extended report whose blocks do not add up is refused`(blocks: [UInt8]) {
+    let packet: [UInt8] = [0x80, 207, 0, UInt8(1 + blocks.count / 4), 0, 0, 0, 9] + blocks
+    #expect(read(packet) == Read(packets: [], error: .invalidLength))
+  }
+
+  @Test func `Of answers without end the first ones are read`() {
+    let report = ExtendedReport(
+      ssrc: 9, answers: Array(repeating: .init(ssrc: 1, lastReport: 2, delaySinceLastReport: 3), count: 1000))
+    var bytes: [UInt8] = []
+    RTCPPacket.extendedReport(report).write(to: &bytes)
+    let answers = read(bytes).packets.map { if case .extendedReport(let read) = $0 { read.answers.count } else { 0 } }
+    #expect(answers == [ExtendedReport.maximumAnswerCount])
+  }
+
   @Test func `A compound gives its packets in order and steps over what is not known`() {
     let application: [UInt8] = [0x80, 204, 0, 2, 0, 0, 0, 1, 0x74, 0x65, 0x73, 0x74]
-    let extendedReport: [UInt8] = [0x80, 207, 0, 1, 0, 0, 0, 1]
-    #expect(read(application + Self.compound + extendedReport) == Read(packets: Self.packets, error: nil))
+    let unknown: [UInt8] = [0x80, 208, 0, 1, 0, 0, 0, 1]
+    #expect(read(application + Self.compound + unknown) == Read(packets: Self.packets, error: nil))
   }
 
   @Test func `A compound that is cut off keeps what stood before the cut`() {

@@ -82,4 +82,17 @@ struct ReceiveStreamTests {
     }
     #expect(stream.jitter == 0)
   }
+
+  @Test(arguments: starts)
+  func `Where packets are sent again under their own numbers, they may come late`(start: UInt16) {
+    var stream = ReceiveStream(
+      ssrc: 1, first: SequenceNumber(rawValue: start), clockRate: videoClockRate, maximumMisorder: 1000)
+    let (first, number) = (stream.highest, SequenceNumber(rawValue: start))
+    #expect(stream.received(number + 1500) == .newest(first + 1500))
+    for distance in [500, 501, 502, 1400, 1372, 1373] {
+      #expect(stream.received(number + distance) == .reordered(first + distance))
+    }
+    #expect(stream.received(number + 1373) == .duplicate)
+    #expect(stream.received(number + 499) == .suspect)
+  }
 }

@@ -109,8 +109,10 @@ struct RTXTests {
 
   static let receiver = RTXReceiver(associatedPayloadTypes: [97: 96])
 
-  static func wrap(_ packet: [UInt8], _ sender: inout RTXSender) throws -> [UInt8] {
-    let wrapped = sender.wrap(packet.span)
+  static let sender = RTXSender(payloadTypes: [96: 97])
+
+  static func wrap(_ packet: [UInt8], number: SequenceNumber) throws -> [UInt8] {
+    let wrapped = sender.wrap(packet.span, ssrc: 2000, number: number)
     return try #require(wrapped)
   }
 
@@ -119,9 +121,8 @@ struct RTXTests {
   }
 
   @Test func `A packet comes back as it was, from a stream of its own`() throws {
-    var sender = RTXSender(ssrc: 2000, payloadTypes: [96: 97], initialSequenceNumber: number(65_535))
     for expected in [65_535, 0, 1] as [UInt16] {
-      let wrapped = try Self.wrap(Self.packet, &sender)
+      let wrapped = try Self.wrap(Self.packet, number: number(expected))
       let header = try RTPHeader(parsing: wrapped.span)
       #expect(header.ssrc == 2000)
       #expect(header.payloadType == 97)
@@ -129,34 +130,65 @@ struct RTXTests {
       #expect(header.timestamp == Self.header.timestamp)
       #expect(header.marker)
       #expect(Array(wrapped[header.payloadRange]) == [0x12, 0x34, 9, 8, 7])
-      #expect(try Self.unwrap(wrapped) == .packet(Self.packet))
-      #expect(wrapped.capacity >= wrapped.count + RTPSession.trailerCapacity)
+      try expectOriginal(in: wrapped)
     }
+  }
+
+  private func expectOriginal(in wrapped: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) throws {
+    guard case .packet(let original) = try Self.unwrap(wrapped) else {
+      Issue.record("a packet comes back", sourceLocation: sourceLocation)
+      return
+    }
+    #expect(original.ssrc == 1000 && original.payloadType == 96, sourceLocation: sourceLocation)
+    #expect(original.sequenceNumber == number(0x1234) && original.marker, sourceLocation: sourceLocation)
+    #expect(Array(wrapped[original.payloadRange]) == [9, 8, 7], sourceLocation: sourceLocation)
   }
 
   @Test func `Padding goes, of the packet and of the one that wraps it`() throws {
     var padded = Self.packet + [0, 0, 3]
     padded[0] |= 0x20
-    var sender = RTXSender(ssrc: 2000, payloadTypes: [96: 97], initialSequenceNumber: number(0))
-    var wrapped = try Self.wrap(padded, &sender)
-    #expect(try Self.unwrap(wrapped) == .packet(Self.packet))
+    var wrapped = try Self.wrap(padded, number: number(0))
+    try expectOriginal(in: wrapped)
     wrapped += [0, 2]
     wrapped[0] |= 0x20
-    #expect(try Self.unwrap(wrapped) == .packet(Self.packet))
+    try expectOriginal(in: wrapped)
   }
 
   @Test func `Payloads too short for a number probe the path; other payload types are unknown`() throws {
-    var sender = RTXSender(ssrc: 2000, payloadTypes: [96: 97], initialSequenceNumber: number(0))
-    var wrapped = try Self.wrap(Self.packet, &sender)
-    #expect(try Self.unwrap(Array(wrapped.prefix(20))) == .padding)
-    #expect(try Self.unwrap(Array(wrapped.prefix(21))) == .padding)
+    var wrapped = try Self.wrap(Self.packet, number: number(0))
+    #expect(try Self.unwrap(Array(wrapped.prefix(12))) == .padding)
+    #expect(try Self.unwrap(Array(wrapped.prefix(13))) == .padding)
     wrapped[1] = 98
     #expect(try Self.unwrap(wrapped) == .unknownPayloadType)
     var other = Self.packet
     other[1] = 98
-    #expect(sender.wrap(other.span) == nil)
-    let garbage: [UInt8] = [1, 2, 3]
-    #expect(sender.wrap(garbage.span) == nil)
+    #expect(Self.sender.wrap(other.span, ssrc: 1, number: number(0)) == nil)
+  }
+}
+
+extension RTXSender {
+  /// The whole packet to send in place of one of ours.
+  fileprivate func wrap(_ packet: Span<UInt8>, ssrc: UInt32, number: SequenceNumber) -> [UInt8]? {
+    guard let header = try? RTPHeader(parsing: packet),
+      let wrapper = self.header(inPlaceOf: header, ssrc: ssrc, number: number)
+    else { return nil }
+    var wrapped: [UInt8] = []
+    wrapper.write(to: &wrapped)
+    writePayload(of: packet, header: header, to: &wrapped)
+    return wrapped
+  }
+}
+
+extension VideoPacketizer {
+  /// A whole frame's payloads.
+  mutating func payloads(of frame: Span<UInt8>, limit: Int) -> [[UInt8]] {
+    defer { nextFrame() }
+    var payloads: [[UInt8]] = []
+    for range in pieces(of: frame, limit: limit) {
+      payloads.append([])
+      writePayload(range, of: frame, to: &payloads[payloads.count - 1])
+    }
+    return payloads
   }
 }
 
@@ -222,7 +254,8 @@ private struct VideoCall {
   var path: TestLink<[UInt8]>
   var back: TestLink<[SequenceNumber]>
   var buffer = RetransmissionBuffer()
-  var rtx = RTXSender(ssrc: 2, payloadTypes: [96: 97], initialSequenceNumber: number(65_530))
+  var rtx = RTXSender(payloadTypes: [96: 97])
+  var rtxNumber = number(65_530)
   var generator = NACKGenerator()
   var assembler: FrameAssembler
   var packetizer = VP8Packetizer(firstPictureID: PictureID(0x7FF0))
@@ -264,7 +297,10 @@ private struct VideoCall {
       let requests = generator.requests(at: now)
       if !requests.isEmpty { back.send(requests, size: 40, at: now) }
       for number in back.arrived(at: now).flatMap({ $0 }) {
-        guard let packet = buffer.answer(number, at: now), let wrapped = rtx.wrap(packet.span) else { continue }
+        guard let packet = buffer.answer(number, at: now),
+          let wrapped = rtx.wrap(packet.span, ssrc: 2, number: rtxNumber)
+        else { continue }
+        rtxNumber = rtxNumber + 1
         path.send(wrapped, size: wrapped.count, at: now)
       }
       if assembler.needsKeyFrame, sentFrames % 30 == 29 { keyFrameDue = true }
@@ -296,14 +332,13 @@ private struct VideoCall {
   }
 
   private mutating func receive(_ packet: [UInt8], at now: Instant) {
-    guard let header = try? RTPHeader(parsing: packet.span) else { return }
+    guard var header = try? RTPHeader(parsing: packet.span) else { return }
     if header.ssrc == 2 {
-      if case .packet(let original) = RTXReceiver(associatedPayloadTypes: [97: 96]).unwrap(
-        packet.span, header: header, mediaSSRC: 1)
-      {
-        receive(original, at: now)
-      }
-      return
+      guard
+        case .packet(let original) = RTXReceiver(associatedPayloadTypes: [97: 96]).unwrap(
+          packet.span, header: header, mediaSSRC: 1)
+      else { return }
+      header = original
     }
     let extended: ExtendedSequenceNumber
     if stream == nil {

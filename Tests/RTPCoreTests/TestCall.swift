@@ -22,7 +22,10 @@ struct Party {
   /// Frames are left out while it says so.
   var isSilent: @Sendable (_ position: Int64) -> Bool = { _ in false }
 
-  var concealed: Int { session.statistics.jitterBuffer.concealedSamples / 960 }
+  var inbound: RTPSession.InboundStatistics { session.statistics.audio!.inbound }
+  var outbound: RTPSession.OutboundStatistics { session.statistics.audio!.outbound }
+  var jitterBuffer: JitterBuffer.Statistics { session.statistics.audio!.jitterBuffer }
+  var concealed: Int { jitterBuffer.concealedSamples / 960 }
   var frames: [ReceivedAudioFrame] { units.compactMap { if case .frame(let frame) = $0 { frame } else { nil } } }
   var skips: Int { units.count { if case .skipped = $0 { true } else { false } } }
 
@@ -31,9 +34,9 @@ struct Party {
     at now: Instant
   ) {
     let configuration = RTPSession.Configuration(
-      localSSRC: ssrc, cname: "party-\(ssrc)",
+      cname: "party-\(ssrc)",
       audio: .init(
-        payloadType: 111, acceptedPayloadTypes: [111: .opus],
+        localSSRC: ssrc, payloadType: 111, acceptedPayloadTypes: [111: .opus],
         initialSequenceNumber: SequenceNumber(rawValue: sequenceNumber),
         initialTimestamp: RTPTimestamp(rawValue: timestamp)),
       wallClock: .init(instant: now, time: NTPTime(sinceUnixEpoch: .seconds(1_700_000_000))), seed: UInt64(ssrc))
@@ -106,6 +109,7 @@ struct TestCall {
       case .packet(let packet): carry(packet, from: index)
       case .audio(let unit): parties[index].units.append(unit)
       case .event(let event): parties[index].events.append(event)
+      case .video, .encoder: break
       }
     }
   }

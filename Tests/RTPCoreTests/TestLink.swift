@@ -17,14 +17,15 @@ struct TestLink<Item> {
   private(set) var lost = 0
 
   private var generator: SeededGenerator
-  private var inFlight: [(arrival: Instant, order: Int, item: Item)] = []
+  /// By arrival.
+  private var inFlight: [(arrival: Instant, item: Item)] = []
   private var freeAt = Instant(nanoseconds: 0)
 
   init(seed: UInt64) {
     generator = SeededGenerator(seed: seed)
   }
 
-  var nextArrival: Instant? { inFlight.lazy.map(\.arrival).min() }
+  var nextArrival: Instant? { inFlight.first?.arrival }
 
   mutating func send(_ item: Item, size: Int, at now: Instant) {
     sent += 1
@@ -43,12 +44,14 @@ struct TestLink<Item> {
       return
     }
     let extra = jitter * Double.random(in: 0...1, using: &generator)
-    inFlight.append((departure + delay + extra, sent, item))
+    let arrival = departure + delay + extra
+    let place = inFlight.lastIndex { $0.arrival <= arrival }.map { $0 + 1 } ?? 0
+    inFlight.insert((arrival, item), at: place)
   }
 
   mutating func arrived(at now: Instant) -> [Item] {
-    let due = inFlight.filter { $0.arrival <= now }.sorted { ($0.arrival, $0.order) < ($1.arrival, $1.order) }
-    inFlight.removeAll { $0.arrival <= now }
-    return due.map(\.item)
+    let count = inFlight.firstIndex { $0.arrival > now } ?? inFlight.count
+    defer { inFlight.removeFirst(count) }
+    return inFlight.prefix(count).map(\.item)
   }
 }

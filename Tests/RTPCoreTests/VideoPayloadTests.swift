@@ -9,9 +9,11 @@ enum VideoFixture {
     if isKeyFrame {
       frame += [0x9D, 0x01, 0x2A, UInt8(width & 0xFF), UInt8(width >> 8), UInt8(height & 0xFF), UInt8(height >> 8)]
     }
-    while frame.count < count { frame.append(UInt8(truncatingIfNeeded: frame.count)) }
+    if frame.count < count { frame += Self.filling[frame.count % 256..<frame.count % 256 + count - frame.count] }
     return frame
   }
+
+  private static let filling = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }
 
   /// Profile 0, shown, BT.601.
   static func vp9(isKeyFrame: Bool, count: Int, width: Int = 640, height: Int = 360) -> [UInt8] {

@@ -186,7 +186,7 @@ public struct InboundVideoStatistics: Sendable {
   /// Of the last frame; zero before it.
   public var frameWidth = 0
   public var frameHeight = 0
-  /// Over the last second or so.
+  /// That came whole, over the last second or so.
   public var framesPerSecond = 0.0
   /// Spent in the decoder.
   public var totalDecodeTime: Duration = .zero

@@ -124,7 +124,7 @@ extension Client {
     case .consentLost:
       terminate(
         call, .connectivityError,
-        CallError(.connectivity, "\(call.peer) vanished: it answers no connectivity check any more.", cause: failure))
+        CallError(.connectivity, "\(call.peer) vanished: nothing has come from it for half a minute.", cause: failure))
     case .dtls(let error):
       terminate(
         call, error.isSecurityFailure ? .securityError : .connectivityError,

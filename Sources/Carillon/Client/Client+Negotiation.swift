@@ -137,6 +137,9 @@ extension Client {
         call, .unsupportedApplications,
         CallError(.nothingInCommon, "\(call.peer) offers \(kinds), and nothing of it is wanted here."))
     }
+    if Set(call.contents.map(\.transport)).count > 1 {
+      for index in answers.indices { answers[index].answer.dropTransportFeedback() }
+    }
     // Each transport needs its sockets; this side comes back here when it has them.
     let needed = Set(call.contents.map(\.transport))
     for index in needed { open(index, of: call) }

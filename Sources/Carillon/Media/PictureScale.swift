@@ -1,15 +1,22 @@
 import MediaCodecs
+import MediaTime
 
 /// How often a source's pictures are halved before they are encoded, so that they suit the bitrate and the peer.
 ///
 /// Below 0.02 bits a pixel, VP8 spends what there is on blocks and on leaving pictures out, and a quarter of the pixels looks
 /// better: the bound is where WebRTC's senders end a layer too (1280×720 at 600 kbit/s, 640×360 at 150, 30 pictures a
-/// second). Going back takes 0.03 bits for each pixel of the larger picture, and five seconds since the last change: a
-/// bitrate estimate swings by a tenth or two, and each change costs a key frame.
+/// second). That holds for pictures that take all that they are given; slides and test pictures need less and stay as they
+/// are. Only far below the bound, at a quarter of it, nobody waits for the measure.
+///
+/// Going back takes 0.03 bits for each pixel of the larger picture, or pictures that take less than a third of what they
+/// may, for four times the pixels take about three times the bits; and five seconds since the last change: a bitrate
+/// estimate swings by a tenth or two, and each change costs a key frame.
 struct PictureScale {
   static let lowestBitsPerPixel = 0.02
   static let comfortableBitsPerPixel = 0.03
   static let settlingTime = Duration.seconds(5)
+  /// What the pictures take is measured over so long.
+  static let measuringTime = Duration.seconds(1)
   /// Halved for the bitrate at most so often.
   static let limit = 2
   /// For the bitrate's sake, no side gets shorter than this.
@@ -20,6 +27,9 @@ struct PictureScale {
   private let macroblocks: Int
   private var level = 0
   private var changed: Duration?
+  /// What the pictures of this size take, in bit/s; nil until they have been measured.
+  private var taken: Double?
+  private var measure: (since: Duration, bits: Int)?
 
   /// - Parameter maximumPixels: the most that a picture may have (256 for each macroblock of `max-fs`, RFC 7741 §6.1).
   init(maximumPixels: Int?) {
@@ -40,9 +50,12 @@ struct PictureScale {
       Double(bitsPerSecond) / Double(size.halved(level).pixelCount * max(1, framesPerSecond))
     }
     var wanted = level
-    while wanted < Self.limit, bitsPerPixel(wanted) < Self.lowestBitsPerPixel { wanted += 1 }
-    if wanted == level, level > 0, bitsPerPixel(level - 1) >= Self.comfortableBitsPerPixel, isSettled(at: time) {
-      wanted -= 1
+    let takesAll = taken.map { $0 >= 0.8 * Double(bitsPerSecond) } ?? false
+    let bound = takesAll ? Self.lowestBitsPerPixel : Self.lowestBitsPerPixel / 4
+    while wanted < Self.limit, bitsPerPixel(wanted) < bound { wanted += 1 }
+    if wanted == level, level > 0, isSettled(at: time) {
+      let takesLittle = taken.map { 3 * $0 < Double(bitsPerSecond) } ?? false
+      if takesLittle || bitsPerPixel(level - 1) >= Self.comfortableBitsPerPixel { wanted -= 1 }
     }
     while wanted > 0, case let halved = size.halved(wanted), min(halved.width, halved.height) < Self.shortestSide {
       wanted -= 1
@@ -50,8 +63,23 @@ struct PictureScale {
     if wanted != level {
       level = wanted
       changed = time
+      (taken, measure) = (nil, nil)
     }
     return forced + level
+  }
+
+  /// Notes what a picture has taken; nothing where the encoder left it out.
+  mutating func encoded(bits: Int, at time: Duration) {
+    guard let (since, sum) = measure, time >= since else {
+      // The first one of a size is a key frame, and tells nothing of the others.
+      measure = (time, 0)
+      return
+    }
+    let elapsed = time - since
+    measure = (since, sum + bits)
+    guard elapsed >= Self.measuringTime else { return }
+    taken = Double(sum + bits) / elapsed.inSeconds
+    measure = (time, 0)
   }
 
   /// - Specification: RFC 7741 §6.1: neither side has more macroblocks than the square root of eight times `max-fs`.

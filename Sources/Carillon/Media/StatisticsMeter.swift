@@ -1,25 +1,37 @@
 import MediaTime
 import RTPCore
 
-/// Adds to statistics what only two of them in a row can tell: bitrates.
+/// Adds to statistics what only two of them in a row can tell: bitrates, and how many pictures come in a second.
 struct StatisticsMeter {
-  private var duration = Duration.zero
-  private var bytesSent: [MediaKind: Int] = [:]
-  private var bytesReceived: [MediaKind: Int] = [:]
+  private enum Counter: Hashable {
+    case sent(MediaKind)
+    case received(MediaKind)
+    case frames
+  }
+
+  private var measuredAt = Duration.zero
+  private var counts: [Counter: Int] = [:]
+  /// A second.
+  private var rates: [Counter: Double] = [:]
 
   mutating func measure(_ statistics: inout CallStatistics) {
-    let seconds = (statistics.duration - duration).inSeconds
-    duration = statistics.duration
-    func bitrate(_ bytes: Int, after earlier: Int?) -> Int? {
-      seconds > 0 ? Int(Double(8 * max(0, bytes - (earlier ?? 0))) / seconds) : nil
+    var now: [Counter: Int] = [:]
+    for stream in statistics.outbound { now[.sent(stream.kind)] = stream.bytesSent }
+    for stream in statistics.inbound { now[.received(stream.kind)] = stream.bytesReceived }
+    now[.frames] = statistics.inbound(.video)?.video?.framesReceived
+    // Over less time a rate says nothing; the last one stands.
+    let seconds = (statistics.duration - measuredAt).inSeconds
+    if seconds >= 0.5 {
+      for (counter, count) in now { rates[counter] = Double(max(0, count - (counts[counter] ?? 0))) / seconds }
+      counts = now
+      measuredAt = statistics.duration
     }
-    for (index, stream) in statistics.outbound.enumerated() {
-      let earlier = bytesSent.updateValue(stream.bytesSent, forKey: stream.kind)
-      statistics.outbound[index].bitrate = bitrate(stream.bytesSent, after: earlier)
+    for index in statistics.outbound.indices {
+      statistics.outbound[index].bitrate = rates[.sent(statistics.outbound[index].kind)].map { Int(8 * $0) }
     }
-    for (index, stream) in statistics.inbound.enumerated() {
-      let earlier = bytesReceived.updateValue(stream.bytesReceived, forKey: stream.kind)
-      statistics.inbound[index].bitrate = bitrate(stream.bytesReceived, after: earlier)
+    for index in statistics.inbound.indices {
+      statistics.inbound[index].bitrate = rates[.received(statistics.inbound[index].kind)].map { Int(8 * $0) }
+      statistics.inbound[index].video?.framesPerSecond = rates[.frames] ?? 0
     }
   }
 }

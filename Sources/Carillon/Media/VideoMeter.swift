@@ -5,7 +5,6 @@ import MediaTime
 struct VideoMeter {
   var figures = VideoPipeline.Figures()
   private var sent = FrameRate()
-  private var received = FrameRate()
 
   mutating func encoded(_ packet: VPXEncoder.Packet?, took duration: Duration, at now: Instant) {
     figures.sent.totalEncodeTime += duration
@@ -20,20 +19,18 @@ struct VideoMeter {
     sent.count(at: now)
   }
 
-  mutating func decoded(_ picture: VideoFrame?, isKeyFrame: Bool, took duration: Duration, at now: Instant) {
+  mutating func decoded(_ picture: VideoFrame?, isKeyFrame: Bool, took duration: Duration) {
     figures.received.totalDecodeTime += duration
     figures.received.framesDecoded += 1
     if isKeyFrame { figures.received.keyFramesDecoded += 1 }
     guard let picture else { return }
     figures.received.frameWidth = picture.width
     figures.received.frameHeight = picture.height
-    received.count(at: now)
   }
 
   func figures(at now: Instant) -> VideoPipeline.Figures {
     var figures = figures
     figures.sent.framesPerSecond = sent.perSecond(at: now)
-    figures.received.framesPerSecond = received.perSecond(at: now)
     return figures
   }
 }

@@ -197,6 +197,7 @@ actor VideoPipeline {
       let packet = try encoder.encode(frame)
       let now = SystemClock.now
       meter.withLock { $0.encoded(packet, took: now - began, at: now) }
+      scale.encoded(bits: 8 * (packet?.bytes.count ?? 0), at: source.timestamp)
       guard let packet else { return }
       send(EncodedVideoFrame(payload: packet.bytes, isKeyFrame: packet.isKeyFrame, capturedAt: capturedAt))
     } catch {
@@ -263,8 +264,8 @@ actor VideoPipeline {
     let began = SystemClock.now
     do {
       let picture = try decoder.decode(frame.payload.span, timestamp: time)
-      let now = SystemClock.now
-      meter.withLock { $0.decoded(picture, isKeyFrame: frame.isKeyFrame, took: now - began, at: now) }
+      let duration = SystemClock.now - began
+      meter.withLock { $0.decoded(picture, isKeyFrame: frame.isKeyFrame, took: duration) }
       return picture
     } catch {
       meter.withLock { $0.figures.received.framesDropped += 1 }

@@ -117,6 +117,9 @@ enum MediaNegotiation {
       }
       agreement.sessions[content.transport] = session
     }
+    if agreement.sessions.count > 1 {
+      for index in agreement.sessions.keys { agreement.sessions[index]?.dropTransportFeedback() }
+    }
     return agreement
   }
 
@@ -250,6 +253,30 @@ extension RTPSession.HeaderExtensions {
       default: break
       }
     }
+  }
+}
+
+extension RTPDescription {
+  /// Leaves out what tells of the packets of a whole transport.
+  ///
+  /// Where a call has several transports, libwebrtc still counts the packets of all in one row and reports on them over
+  /// any: what it says could not be understood, and what it hears neither. REMB speaks of one stream.
+  mutating func dropTransportFeedback() {
+    let dropped = RTPFeedback([.transportCC])
+    feedback = feedback.subtracting(dropped)
+    for index in payloadTypes.indices {
+      payloadTypes[index].feedback = payloadTypes[index].feedback.subtracting(dropped)
+    }
+    headerExtensions.removeAll { $0.uri == RTPHeaderExtension.URI.transportSequenceNumber }
+  }
+}
+
+extension RTPSession.Configuration {
+  /// As for descriptions: an offer may have had to promise it, in case of a bundle.
+  fileprivate mutating func dropTransportFeedback() {
+    headerExtensions.transportSequenceNumber = nil
+    audio?.usesTransportFeedback = false
+    for index in video.indices { video[index].feedback.transport = false }
   }
 }
 

@@ -84,7 +84,7 @@ struct BenchVideoCommand: AsyncParsableCommand {
   func run() async throws {
     try await Session.reporting(output) { console in
       let session = Session(console: console, logLevel: output.logLevel)
-      let clients = try LocalClients(sharesLoop: false)
+      let clients = try LocalClients(maximumCalls: 2, sharesLoop: false)
       let benchmark = VideoBenchmark(clients: clients)
       let sizes =
         sizes.isEmpty ? [VideoSize(width: 640, height: 360), VideoSize(width: 1280, height: 720)] : sizes

@@ -185,17 +185,16 @@ struct RTPBenchmark {
       needsKeyFrame = false
       sender.send(frame, stream: 0, at: now)
       frameCount += 1
-      while let output = sender.nextOutput() {
-        switch consume output {
-        case .packet(var packet):
+      while var output = sender.nextOutput() {
+        if var packet = output.takePacket() {
           if packet.kind == .rtp {
             packetCount += 1
             byteCount += packet.bytes.count
           }
           try forth.put(&packet, through: senderSRTP, at: now)
-          sender.reuse(packet.bytes)
-        case .encoder(.keyFrame, _): needsKeyFrame = true
-        default: break
+          sender.reuse(&packet)
+        } else if case .encoder(.keyFrame, _) = output {
+          needsKeyFrame = true
         }
       }
     }
@@ -205,13 +204,12 @@ struct RTPBenchmark {
         let time = forth.packets[index].time
         try forth.deliver(index, through: receiverSRTP, to: &receiver)
         if let deadline = receiver.nextDeadline, deadline <= time { receiver.timeout(at: time) }
-        while let output = receiver.nextOutput() {
-          switch consume output {
-          case .packet(var packet):
+        while var output = receiver.nextOutput() {
+          if var packet = output.takePacket() {
             try back.put(&packet, through: receiverSRTP, at: time)
-            receiver.reuse(packet.bytes)
-          case .video: framesReceived += 1
-          default: break
+            receiver.reuse(&packet)
+          } else if case .video = output {
+            framesReceived += 1
           }
         }
       }

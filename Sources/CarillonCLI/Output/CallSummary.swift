@@ -26,7 +26,7 @@ struct CallSummary: Equatable {
         if let stream = statistics.inbound(kind) { add("received \(kind)", stream.summary(of: end.duration)) }
       }
       if let offset = statistics.audioVideoOffset {
-        add("in sync", "pictures \(offset.magnitude.short) \(offset < .zero ? "after" : "before") their sound")
+        add("audio to video", "pictures \(offset.magnitude.short) \(offset < .zero ? "after" : "before") their sound")
       }
       if statistics.packetsRejected > 0 {
         add("rejected", "\(statistics.packetsRejected) packets that did not authenticate")

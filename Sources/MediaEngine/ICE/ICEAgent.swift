@@ -37,12 +37,14 @@ final class ICEAgent {
   private var closed = false
 
   init?(on loop: GLibLoop, _ configuration: Configuration, handle: @escaping (Event) -> Void) {
-    let options = NICE_AGENT_OPTION_ICE_TRICKLE.rawValue | NICE_AGENT_OPTION_CONSENT_FRESHNESS.rawValue
     guard
-      let agent = nice_agent_new_full(
-        loop.context, NICE_COMPATIBILITY_RFC5245, NiceAgentOption(rawValue: options))
+      let agent = nice_agent_new_full(loop.context, NICE_COMPATIBILITY_RFC5245, NICE_AGENT_OPTION_ICE_TRICKLE)
     else { return nil }
     let object = UnsafeMutableRawPointer(agent)
+    // Checks as consent needs them, every 5 s. libnice's own "consent-freshness" would end a session after 10 s without an
+    // answer, that is when two checks are lost, and for good; so it gives up after 50 s, and `MediaEndpoint` after 30 s of
+    // silence, as RFC 7675 §5.1 has it.
+    carillon_object_set_bool(object, "keepalive-conncheck", 1)
     carillon_object_set_bool(object, "upnp", 0)
     carillon_object_set_bool(object, "ice-tcp", 0)
     carillon_object_set_bool(object, "controlling-mode", configuration.controlling ? 1 : 0)

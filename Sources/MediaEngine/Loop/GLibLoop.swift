@@ -30,13 +30,14 @@ package final class GLibLoop: SerialExecutor, @unchecked Sendable {
     // The thread has references of its own to what it runs on, not to this object, so that the last reference ends it.
     nonisolated(unsafe) let context = g_main_context_ref(context)!
     let thread = Thread { [end] in
+      // Foundation may tell the system of a name too early or too late.
+      try? Data(name.utf8.prefix(15)).write(to: URL(fileURLWithPath: "/proc/thread-self/comm"))
       SRTPSession.prepare()
       g_main_context_push_thread_default(context)
       while !end.hasCome.load(ordering: .acquiring) { g_main_context_iteration(context, 1) }
       g_main_context_pop_thread_default(context)
       g_main_context_unref(context)
     }
-    thread.name = name
     thread.start()
   }
 

@@ -37,10 +37,12 @@ package struct JitterBuffer: Sendable {
     package var duration: Int
     /// The encoder has nothing to say (DTX).
     package var isSilence: Bool
+    /// On the sender's wall clock; nil while unknown.
+    package var captureTime: NTPTime?
 
     package init(
       sequenceNumber: ExtendedSequenceNumber, timestamp: RTPTimestamp, codec: AudioCodec, payload: [UInt8],
-      duration: Int, isSilence: Bool
+      duration: Int, isSilence: Bool, captureTime: NTPTime? = nil
     ) {
       self.sequenceNumber = sequenceNumber
       self.timestamp = timestamp
@@ -48,6 +50,7 @@ package struct JitterBuffer: Sendable {
       self.payload = payload
       self.duration = duration
       self.isSilence = isSilence
+      self.captureTime = captureTime
     }
   }
 
@@ -73,6 +76,7 @@ package struct JitterBuffer: Sendable {
   private struct Entry {
     var packet: Packet
     var position: Int64
+    var arrival: Instant
   }
 
   private enum State {
@@ -162,7 +166,7 @@ package struct JitterBuffer: Sendable {
           return
         }
         noteArrival(of: position, at: now)
-        return insert(Entry(packet: packet, position: position))
+        return insert(Entry(packet: packet, position: position, arrival: now))
       }
     } else {
       position = start(at: now)
@@ -170,12 +174,19 @@ package struct JitterBuffer: Sendable {
     state = .playing
     newest = (packet.sequenceNumber, packet.timestamp, position)
     noteArrival(of: position, at: now)
-    insert(Entry(packet: packet, position: position))
+    insert(Entry(packet: packet, position: position, arrival: now))
   }
 
   /// The stream has ended: playout stops when what has come is played.
   package mutating func drain() {
     if state == .playing { state = .draining }
+  }
+
+  /// Hands out what waits, in order: there is no time left to play it.
+  package mutating func takeAll() -> [ReceivedAudioFrame] {
+    var frames: [ReceivedAudioFrame] = []
+    while !entries.isEmpty { frames.append(take()) }
+    return frames
   }
 
   /// A new stream takes the old one's place, its numbers and timestamps having nothing to do with the old one's.
@@ -304,7 +315,8 @@ package struct JitterBuffer: Sendable {
     played = (packet.sequenceNumber, packet.isSilence)
     cursor = entry.position + Int64(packet.duration)
     return ReceivedAudioFrame(
-      codec: packet.codec, payload: packet.payload, position: entry.position, duration: packet.duration)
+      codec: packet.codec, payload: packet.payload, position: entry.position, duration: packet.duration,
+      arrival: entry.arrival, captureTime: packet.captureTime)
   }
 
   private mutating func fillUnderrun() -> PlayoutUnit? {

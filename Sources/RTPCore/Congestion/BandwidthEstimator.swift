@@ -43,6 +43,7 @@ package struct BandwidthEstimator: Sendable {
   private let configuration: Configuration
   private var gradient = DelayGradient()
   private var control: RateControl
+  private var hasArrivals = false
   /// What the loss allows.
   private var lossBased: Double
   private var lossCount = (lost: 0, total: 0)
@@ -58,15 +59,24 @@ package struct BandwidthEstimator: Sendable {
     lossBased = Double(configuration.initialBitsPerSecond)
   }
 
+  /// Whether the peer has told anything yet.
+  package var hasEvidence: Bool { hasArrivals || lastLossUpdate != nil }
+
   /// What all streams of the transport may take together.
   package var bitsPerSecond: Int {
-    let lowest = min(control.bitsPerSecond, lossBased, Double(remoteLimit ?? .max))
+    // Without arrivals nothing is known of the delay.
+    let delayBased = hasArrivals ? control.bitsPerSecond : .infinity
+    let lowest = min(delayBased, lossBased, Double(remoteLimit ?? .max))
     return Int(min(max(lowest, Double(configuration.minimumBitsPerSecond)), Double(configuration.maximumBitsPerSecond)))
   }
 
   /// Takes what a report says of our packets.
   package mutating func received(_ results: [PacketResult], at now: Instant) {
     guard !results.isEmpty else { return }
+    if !hasArrivals {
+      hasArrivals = true
+      control = RateControl(bitsPerSecond: lossBased)
+    }
     var isOverused = false
     for result in results.sorted(by: { $0.sentAt < $1.sentAt }) {
       lossCount.total += 1
@@ -84,6 +94,15 @@ package struct BandwidthEstimator: Sendable {
     control.clamp(to: range)
     updateLoss(at: now)
     lossBased = min(max(min(lossBased, control.bitsPerSecond), range.lowerBound), range.upperBound)
+  }
+
+  /// Takes what a receiver report says, where nothing tells of each packet.
+  package mutating func received(lost: Int, of expected: Int, at now: Instant) {
+    lossCount.lost += lost
+    lossCount.total += expected
+    updateLoss(at: now)
+    let range = Double(configuration.minimumBitsPerSecond)...Double(configuration.maximumBitsPerSecond)
+    lossBased = min(max(lossBased, range.lowerBound), range.upperBound)
   }
 
   /// - Specification: draft-ietf-rmcat-gcc-02 §6
@@ -110,9 +129,13 @@ package struct BandwidthEstimator: Sendable {
     }
     arrived.append((arrival, size))
     arrivedBytes += size
-    let old = arrived.prefix { $0.arrival < arrival - Self.throughputWindow }
-    arrivedBytes -= old.reduce(0) { $0 + $1.size }
-    arrived.removeFirst(old.count)
+    let oldest = arrival - Self.throughputWindow
+    var oldCount = 0
+    while oldCount < arrived.count, arrived[oldCount].arrival < oldest {
+      arrivedBytes -= arrived[oldCount].size
+      oldCount += 1
+    }
+    arrived.removeFirst(oldCount)
   }
 
   /// Nil while too little has come.

@@ -33,6 +33,8 @@ package struct Pacer<Packet: Sendable>: Sendable {
     var isBegun = false
   }
 
+  private static var spareCapacity: Int { 8 }
+
   /// Retransmissions that wait at most; the oldest goes first.
   private static var retransmissionCapacity: Int { 256 }
 
@@ -46,6 +48,8 @@ package struct Pacer<Packet: Sendable>: Sendable {
 
   private let configuration: Configuration
   private var frames: [Frame] = []
+  /// Empty arrays of frames that have left, for those that come.
+  private var spare: [[(packet: Packet, size: Int)]] = []
   private var retransmissions: [(packet: Packet, size: Int)] = []
   /// When the bucket is empty.
   private var freeAt = Instant(nanoseconds: .min / 2)
@@ -71,7 +75,9 @@ package struct Pacer<Packet: Sendable>: Sendable {
       return false
     }
     needsKeyFrame = false
-    frames.append(Frame(packets: packets.reversed()))
+    var frame = Frame(packets: spare.popLast() ?? [])
+    frame.packets.append(contentsOf: packets.lazy.reversed())
+    frames.append(frame)
     queuedSize += packets.reduce(0) { $0 + $1.size }
     return true
   }
@@ -94,13 +100,29 @@ package struct Pacer<Packet: Sendable>: Sendable {
     } else if let packet = frames[0].packets.popLast() {
       next = packet
       frames[0].isBegun = true
-      if frames[0].packets.isEmpty { frames.removeFirst() }
+      if frames[0].packets.isEmpty {
+        let done = frames.removeFirst()
+        if spare.count < Self.spareCapacity { spare.append(done.packets) }
+      }
     } else {
       return nil
     }
     queuedSize -= next.size
     freeAt = max(freeAt, now - configuration.burst) + time(toSend: next.size)
     return next.packet
+  }
+
+  /// What waits to be sent again is of no use any more.
+  package mutating func removeRetransmissions() {
+    queuedSize -= retransmissions.reduce(0) { $0 + $1.size }
+    retransmissions.removeAll(keepingCapacity: true)
+  }
+
+  /// Nothing may be sent any more.
+  package mutating func removeAll() {
+    frames.removeAll(keepingCapacity: true)
+    retransmissions.removeAll(keepingCapacity: true)
+    queuedSize = 0
   }
 
   /// When the next packet may leave, nil when none waits.

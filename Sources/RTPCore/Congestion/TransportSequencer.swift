@@ -43,7 +43,7 @@ package struct TransportSequencer: Sendable {
   /// - Returns: whether the packet has such an element of two bytes.
   @discardableResult
   package mutating func stamp(_ packet: inout [UInt8], identifier: UInt8, at now: Instant) -> Bool {
-    guard let offset = Self.offset(of: identifier, in: packet.span) else { return false }
+    guard let offset = HeaderExtension.offset(of: identifier, count: 2, in: packet.span) else { return false }
     let number = register(size: packet.count, at: now)
     packet[offset] = UInt8(number.rawValue >> 8)
     packet[offset + 1] = UInt8(number.rawValue & 0xFF)
@@ -84,15 +84,6 @@ package struct TransportSequencer: Sendable {
   private static func index(of number: SequenceNumber) -> Int {
     Int(number.rawValue) & (capacity - 1)
   }
-
-  private static func offset(of identifier: UInt8, in packet: Span<UInt8>) -> Int? {
-    guard let header = try? RTPHeader(parsing: packet), let headerExtension = header.headerExtension else { return nil }
-    var elements = headerExtension.makeIterator()
-    while let element = elements.next(in: packet) {
-      if element.identifier == identifier { return element.range.count == 2 ? element.range.lowerBound : nil }
-    }
-    return nil
-  }
 }
 
 /// When the peer's packets arrived: told to it every so often.
@@ -109,6 +100,7 @@ package struct TransportArrivalLog: Sendable {
   package private(set) var nextDeadline: Instant?
 
   private var arrivals: [(number: ExtendedSequenceNumber, ticks: Int64)] = []
+  private var isSorted = true
   private var highest: ExtendedSequenceNumber?
   /// The first packet that no message has told about.
   private var next: ExtendedSequenceNumber?
@@ -123,6 +115,7 @@ package struct TransportArrivalLog: Sendable {
     let extended = highest?.nearest(number) ?? ExtendedSequenceNumber(number)
     highest = max(highest ?? extended, extended)
     if arrivals.count == Self.capacity { arrivals.removeFirst(Self.capacity / 2) }
+    if let last = arrivals.last, last.number >= extended { isSorted = false }
     arrivals.append((extended, now.nanoseconds / 250_000))
     if nextDeadline == nil { nextDeadline = now + interval }
     if arrivals.count >= Self.maximumCount { nextDeadline = now }
@@ -131,7 +124,8 @@ package struct TransportArrivalLog: Sendable {
   /// The messages that tell about everything that has come since the last ones.
   package mutating func feedback() -> [TransportFeedback] {
     defer { nextDeadline = nil }
-    arrivals.sort { ($0.number, $0.ticks) < ($1.number, $1.ticks) }
+    if !isSorted { arrivals.sort { ($0.number, $0.ticks) < ($1.number, $1.ticks) } }
+    isSorted = true
     var messages: [TransportFeedback] = []
     var rest = arrivals[...]
     while let first = rest.first {
@@ -141,6 +135,7 @@ package struct TransportArrivalLog: Sendable {
       let reference = first.ticks / TransportFeedback.ticksPerReference
       var ticks = reference * TransportFeedback.ticksPerReference
       var deltas: [Int16?] = []
+      deltas.reserveCapacity(min(rest.count * 2, Self.maximumCount))
       while let arrival = rest.first {
         let distance = arrival.number - base
         guard distance >= deltas.count else {

@@ -25,6 +25,10 @@ extension Span where Element == UInt8 {
 }
 
 extension Array where Element == UInt8 {
+  package mutating func append(_ bytes: Span<UInt8>) {
+    bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
+  }
+
   mutating func append(uint16 value: UInt16) {
     append(UInt8(truncatingIfNeeded: value >> 8))
     append(UInt8(truncatingIfNeeded: value))
@@ -33,5 +37,17 @@ extension Array where Element == UInt8 {
   mutating func append(uint32 value: UInt32) {
     append(uint16: UInt16(truncatingIfNeeded: value >> 16))
     append(uint16: UInt16(truncatingIfNeeded: value))
+  }
+
+  /// Replaces two bytes that are there.
+  mutating func write(uint16 value: UInt16, at offset: Int) {
+    self[offset] = UInt8(truncatingIfNeeded: value >> 8)
+    self[offset + 1] = UInt8(truncatingIfNeeded: value)
+  }
+
+  /// Replaces four bytes that are there.
+  mutating func write(uint32 value: UInt32, at offset: Int) {
+    write(uint16: UInt16(truncatingIfNeeded: value >> 16), at: offset)
+    write(uint16: UInt16(truncatingIfNeeded: value), at: offset + 2)
   }
 }

@@ -72,27 +72,57 @@ package struct HeaderExtension: Hashable, Sendable {
     }
   }
 
+  /// Where a packet's element stands that has so many bytes; nil when there is none.
+  static func offset(of identifier: UInt8, count: Int, in packet: Span<UInt8>) -> Int? {
+    guard let header = try? RTPHeader(parsing: packet), var elements = header.headerExtension?.makeIterator() else {
+      return nil
+    }
+    while let element = elements.next(in: packet) {
+      if element.identifier == identifier { return element.range.count == count ? element.range.lowerBound : nil }
+    }
+    return nil
+  }
+
   /// Appends an extension that holds the elements: in the one-byte form when all fit.
   static func write(_ elements: [HeaderExtensionElement], to packet: inout [UInt8]) {
     let isOneByte = elements.allSatisfy { 1...14 ~= $0.identifier && 1...16 ~= $0.value.count }
-    packet.append(uint16: isOneByte ? 0xBEDE : 0x1000)
-    let lengthOffset = packet.count
-    packet.append(uint16: 0)
+    let writer = Writer(isOneByte: isOneByte, to: &packet)
     for element in elements {
-      precondition(element.identifier > 0 && element.value.count <= 255, "RFC 8285 §4.3")
-      if isOneByte {
-        packet.append(element.identifier << 4 | UInt8(element.value.count - 1))
-      } else {
-        packet.append(element.identifier)
-        packet.append(UInt8(element.value.count))
-      }
+      writer.begin(element.identifier, count: element.value.count, in: &packet)
       packet.append(contentsOf: element.value)
     }
-    let start = lengthOffset + 2
-    while (packet.count - start) % 4 != 0 { packet.append(0) }
-    let words = UInt16((packet.count - start) / 4)
-    packet[lengthOffset] = UInt8(words >> 8)
-    packet[lengthOffset + 1] = UInt8(truncatingIfNeeded: words)
+    writer.finish(&packet)
+  }
+
+  /// Appends an extension element by element, without an array of them.
+  struct Writer {
+    private let isOneByte: Bool
+    private let start: Int
+
+    init(isOneByte: Bool, to packet: inout [UInt8]) {
+      self.isOneByte = isOneByte
+      packet.append(uint16: isOneByte ? 0xBEDE : 0x1000)
+      packet.append(uint16: 0)
+      start = packet.count
+    }
+
+    /// Begins an element; the caller appends its value.
+    func begin(_ identifier: UInt8, count: Int, in packet: inout [UInt8]) {
+      precondition(identifier > 0 && count <= 255, "RFC 8285 §4.3")
+      if isOneByte {
+        packet.append(identifier << 4 | UInt8(count - 1))
+      } else {
+        packet.append(identifier)
+        packet.append(UInt8(count))
+      }
+    }
+
+    func finish(_ packet: inout [UInt8]) {
+      while (packet.count - start) % 4 != 0 { packet.append(0) }
+      let words = UInt16((packet.count - start) / 4)
+      packet[start - 2] = UInt8(words >> 8)
+      packet[start - 1] = UInt8(truncatingIfNeeded: words)
+    }
   }
 }
 

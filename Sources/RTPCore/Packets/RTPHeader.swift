@@ -38,7 +38,7 @@ package struct RTPHeader: Hashable, Sendable {
   package private(set) var contributingSourcesRange: Range<Int> = 12..<12
   package private(set) var headerExtension: HeaderExtension?
   /// Where the payload stands, without padding.
-  package private(set) var payloadRange: Range<Int> = 12..<12
+  package internal(set) var payloadRange: Range<Int> = 12..<12
 
   package init(
     marker: Bool, payloadType: UInt8, sequenceNumber: SequenceNumber, timestamp: RTPTimestamp, ssrc: UInt32

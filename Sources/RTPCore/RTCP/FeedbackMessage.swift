@@ -38,24 +38,51 @@ package enum FeedbackMessage: Hashable, Sendable {
 
   /// The feedback as it goes into a compound.
   package func feedback(senderSSRC: UInt32) -> RTCPFeedback {
+    var feedback = RTCPFeedback(layer: layer, format: format, senderSSRC: senderSSRC, mediaSSRC: mediaSSRC)
+    writeInformation(to: &feedback.information)
+    return feedback
+  }
+
+  /// Appends the feedback to a compound, as `feedback(senderSSRC:)` would be written.
+  package func write(from senderSSRC: UInt32, to compound: inout [UInt8]) {
+    let start = compound.beginRTCP()
+    compound.append(uint32: senderSSRC)
+    compound.append(uint32: mediaSSRC)
+    writeInformation(to: &compound)
+    compound.endRTCP(from: start, count: Int(format), type: layer.rawValue)
+  }
+
+  private var layer: RTCPFeedback.Layer {
     switch self {
-    case .nack(let nack):
-      RTCPFeedback(
-        layer: .transport, format: 1, senderSSRC: senderSSRC, mediaSSRC: nack.mediaSSRC, information: nack.information)
-    case .pictureLoss(let mediaSSRC):
-      RTCPFeedback(layer: .payload, format: 1, senderSSRC: senderSSRC, mediaSSRC: mediaSSRC)
-    case .fullIntraRequest(let requests):
-      // RFC 5104 §4.3.1.2: "SSRC of media source" is not used and shall be 0.
-      RTCPFeedback(
-        layer: .payload, format: 4, senderSSRC: senderSSRC, mediaSSRC: 0,
-        information: requests.reduce(into: []) { $1.write(to: &$0) })
-    case .bitrateLimit(let limit):
-      RTCPFeedback(
-        layer: .payload, format: 15, senderSSRC: senderSSRC, mediaSSRC: 0, information: limit.information)
-    case .transport(let mediaSSRC, let transport):
-      RTCPFeedback(
-        layer: .transport, format: 15, senderSSRC: senderSSRC, mediaSSRC: mediaSSRC,
-        information: transport.information)
+    case .nack, .transport: .transport
+    case .pictureLoss, .fullIntraRequest, .bitrateLimit: .payload
+    }
+  }
+
+  private var format: UInt8 {
+    switch self {
+    case .nack, .pictureLoss: 1
+    case .fullIntraRequest: 4
+    case .bitrateLimit, .transport: 15
+    }
+  }
+
+  private var mediaSSRC: UInt32 {
+    switch self {
+    case .nack(let nack): nack.mediaSSRC
+    case .pictureLoss(let mediaSSRC), .transport(let mediaSSRC, _): mediaSSRC
+    // RFC 5104 §4.3.1.2: "SSRC of media source" is not used and shall be 0; so it is for REMB.
+    case .fullIntraRequest, .bitrateLimit: 0
+    }
+  }
+
+  private func writeInformation(to information: inout [UInt8]) {
+    switch self {
+    case .nack(let nack): nack.write(to: &information)
+    case .pictureLoss: break
+    case .fullIntraRequest(let requests): for request in requests { request.write(to: &information) }
+    case .bitrateLimit(let limit): limit.write(to: &information)
+    case .transport(_, let feedback): feedback.write(to: &information)
     }
   }
 }
@@ -100,8 +127,7 @@ package struct NACK: Hashable, Sendable {
   }
 
   /// Neighbours share an entry when they stand in rising order.
-  var information: [UInt8] {
-    var information: [UInt8] = []
+  func write(to information: inout [UInt8]) {
     var entry: (first: SequenceNumber, mask: UInt16)?
     for number in sequenceNumbers {
       if let current = entry, case 1...16 = number - current.first {
@@ -112,7 +138,6 @@ package struct NACK: Hashable, Sendable {
       entry = (number, 0)
     }
     information.append(entry: entry)
-    return information
   }
 }
 
@@ -188,14 +213,12 @@ package struct BitrateLimit: Hashable, Sendable {
     ssrcs = (0..<count).map { information.uint32(at: 8 + 4 * $0) }
   }
 
-  var information: [UInt8] {
-    var information: [UInt8] = []
+  func write(to information: inout [UInt8]) {
     information.append(uint32: Self.name)
     let exponent = max(0, 64 - bitsPerSecond.leadingZeroBitCount - 18)
     let mantissa = bitsPerSecond >> exponent
     information.append(uint32: UInt32(ssrcs.count) << 24 | UInt32(exponent) << 18 | UInt32(mantissa))
     for ssrc in ssrcs { information.append(uint32: ssrc) }
-    return information
   }
 }
 

@@ -2,13 +2,14 @@ package import MediaTime
 
 /// One packet of a compound RTCP packet.
 ///
-/// - Specification: RFC 3550 §6, RFC 4585 §6.1
+/// - Specification: RFC 3550 §6, RFC 4585 §6.1, RFC 3611 §2
 package enum RTCPPacket: Hashable, Sendable {
   case senderReport(SenderReport)
   case receiverReport(ReceiverReport)
   case sourceDescription([SourceDescription])
   case goodbye(Goodbye)
   case feedback(RTCPFeedback)
+  case extendedReport(ExtendedReport)
 }
 
 /// What a sender says of itself and of what it receives.

@@ -12,7 +12,7 @@ package enum RTCPError: Error, Hashable {
   case tooManyPackets
 }
 
-/// Reads a compound packet piece by piece; what it does not know (APP, XR, …) it steps over.
+/// Reads a compound packet piece by piece; what it does not know (APP, …) it steps over.
 ///
 /// A compound that breaks off gives what stood before the break, then an error, then the end.
 ///
@@ -74,6 +74,7 @@ extension RTCPPacket {
     case 203: self = .goodbye(try Goodbye(parsing: content, count: count))
     case 205: self = .feedback(try RTCPFeedback(parsing: content, layer: .transport, format: UInt8(count)))
     case 206: self = .feedback(try RTCPFeedback(parsing: content, layer: .payload, format: UInt8(count)))
+    case 207: self = .extendedReport(try ExtendedReport(parsing: content))
     default: return nil
     }
   }

@@ -3,8 +3,7 @@ extension RTCPPacket {
   ///
   /// - Specification: RFC 3550 §6.4 to §6.6, RFC 4585 §6.1
   package func write(to compound: inout [UInt8]) {
-    let start = compound.count
-    compound.append(contentsOf: [0, 0, 0, 0])
+    let start = compound.beginRTCP()
     let count: Int
     let type: UInt8
     switch self {
@@ -33,7 +32,6 @@ extension RTCPPacket {
       for ssrc in goodbye.ssrcs { compound.append(uint32: ssrc) }
       if let reason = goodbye.reason {
         compound.append(shortText: reason)
-        compound.pad(from: start)
       }
     case .feedback(let feedback):
       type = feedback.layer.rawValue
@@ -41,15 +39,32 @@ extension RTCPPacket {
       compound.append(uint32: feedback.senderSSRC)
       compound.append(uint32: feedback.mediaSSRC)
       compound.append(contentsOf: feedback.information)
-      compound.pad(from: start)
+    case .extendedReport(let report):
+      type = 207
+      count = 0
+      report.write(to: &compound)
     }
-    precondition(count <= 31, "a count has five bits")
-    let words = (compound.count - start) / 4 - 1
+    compound.endRTCP(from: start, count: count, type: type)
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// Appends a header to be filled in.
+  ///
+  /// - Returns: where the packet begins.
+  mutating func beginRTCP() -> Int {
+    append(uint32: 0)
+    return count - 4
+  }
+
+  mutating func endRTCP(from start: Int, count packetCount: Int, type: UInt8) {
+    pad(from: start)
+    precondition(packetCount <= 31, "a count has five bits")
+    let words = (count - start) / 4 - 1
     precondition(words <= 0xFFFF, "a length has 16 bits")
-    compound[start] = 0x80 | UInt8(count)
-    compound[start + 1] = type
-    compound[start + 2] = UInt8(words >> 8)
-    compound[start + 3] = UInt8(words & 0xFF)
+    self[start] = 0x80 | UInt8(packetCount)
+    self[start + 1] = type
+    write(uint16: UInt16(words), at: start + 2)
   }
 }
 

@@ -88,20 +88,19 @@ package struct TransportFeedback: Hashable, Sendable {
     }
   }
 
-  var information: [UInt8] {
-    var information: [UInt8] = []
+  func write(to information: inout [UInt8]) {
+    let start = information.count
     information.append(uint16: baseSequenceNumber.rawValue)
     information.append(uint16: UInt16(deltas.count))
     information.append(uint32: referenceTime << 8 | UInt32(feedbackPacketCount))
-    Status.write(deltas.map(Status.init(of:)), to: &information)
+    Status.write(deltas, to: &information)
     for case let delta? in deltas {
       switch Status(of: delta) {
       case .smallDelta: information.append(UInt8(delta))
       default: information.append(uint16: UInt16(bitPattern: delta))
       }
     }
-    while information.count % 4 != 0 { information.append(0) }
-    return information
+    while (information.count - start) % 4 != 0 { information.append(0) }
   }
 }
 
@@ -158,24 +157,24 @@ private enum Status: UInt16 {
   }
 
   /// Long runs become run-length chunks, the rest vectors with as many symbols as fit.
-  static func write(_ statuses: [Status], to information: inout [UInt8]) {
+  static func write(_ deltas: [Int16?], to information: inout [UInt8]) {
     var index = 0
-    while index < statuses.count {
-      let status = statuses[index]
-      let rest = statuses[index...]
-      let run = min(rest.firstIndex { $0 != status }.map { $0 - index } ?? rest.count, longestRun)
+    while index < deltas.count {
+      let status = Status(of: deltas[index])
+      let rest = deltas[index...]
+      let run = min(rest.firstIndex { Status(of: $0) != status }.map { $0 - index } ?? rest.count, longestRun)
       if run == rest.count || run >= (status == .largeDelta ? 7 : 14) {
         information.append(uint16: status.rawValue << 13 | UInt16(run))
         index += run
         continue
       }
-      let isNarrow = rest.prefix(14).allSatisfy { $0 != .largeDelta }
+      let isNarrow = rest.prefix(14).allSatisfy { Status(of: $0) != .largeDelta }
       let width: UInt16 = isNarrow ? 1 : 2
       var chunk: UInt16 = isNarrow ? 0x8000 : 0xC000
       var shift: UInt16 = 14
-      for status in rest.prefix(isNarrow ? 14 : 7) {
+      for delta in rest.prefix(isNarrow ? 14 : 7) {
         shift -= width
-        chunk |= status.rawValue << shift
+        chunk |= Status(of: delta).rawValue << shift
       }
       information.append(uint16: chunk)
       index += isNarrow ? 14 : 7

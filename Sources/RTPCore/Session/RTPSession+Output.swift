@@ -14,6 +14,14 @@ extension RTPSession {
     /// - Parameter stream: the index in `Configuration.video`.
     case encoder(EncoderRequest, stream: Int)
     case event(Event)
+
+    /// Moves the packet out, if it is one: bound by a pattern it would be shared with the output, and copied when it is
+    /// encrypted in place.
+    package mutating func takePacket() -> OutgoingPacket? {
+      guard case .packet(let packet) = self else { return nil }
+      self = .packet(OutgoingPacket(kind: packet.kind, bytes: []))
+      return packet
+    }
   }
 
   /// What an encoder is to do from its next frame on.

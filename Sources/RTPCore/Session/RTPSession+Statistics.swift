@@ -1,5 +1,3 @@
-package import MediaTime
-
 extension RTPSession {
   /// A session's figures since its start. Names follow the W3C's webrtc-stats where it has one.
   package struct Statistics: Hashable, Sendable {

@@ -1,56 +1,79 @@
 package import MediaTime
 
-/// The RTP of one transport, after decryption: packets in, audio to play out, and the other way round.
+/// The RTP of one transport, after decryption: packets in, audio to play out and video to decode, and the other way round.
 ///
-/// A flow machine: call `receive`, `send` or `timeout`, then take what `nextOutput` gives until it is nil, then arm one
-/// timer for `nextDeadline`.
+/// A flow machine: call `receive`, `send`, `requestKeyFrame` or `timeout`, then take what `nextOutput` gives until it is
+/// nil, then arm one timer for `nextDeadline`.
 ///
-/// The peer's audio is one stream at a time. The first SSRC with an agreed payload type is it, at once, since SRTP has
-/// vouched for the packet; another takes its place when two of its packets come in a row while the first is silent, or
-/// after the first's BYE.
-///
-/// - Specification: RFC 3550, RFC 3551, RFC 5506, RFC 5761
+/// - Specification: RFC 3550, RFC 3551, RFC 4585, RFC 4588, RFC 5104, RFC 5506, RFC 5761, RFC 9143
 package struct RTPSession: Sendable {
   /// Room left behind each outgoing packet: an SRTP tag, an SRTCP index and an MKI fit.
   package static let trailerCapacity = 148
 
-  package private(set) var configuration: Configuration
+  package internal(set) var configuration: Configuration
 
-  private var outputs: [Output?] = []
+  var outputs: [Output?] = []
   private var outputsTaken = 0
-  private var spareStorage: [[UInt8]] = []
-  private var figures: Statistics
+  var storage = StoragePool()
+  var figures = Statistics()
   private var isFinished = false
-  private var hasCollided = false
+  /// All SSRCs that this side sends with, or would.
+  private(set) var localSSRCs: [UInt32]
+  /// Draws the SSRCs that are taken in place of ones that collide.
+  private var generator: SeededGenerator
+  private var lastCollision: Instant?
+  /// Until the encoders have been told what they may send.
+  private var firstTargetDeadline: Instant?
 
-  private var sender: Sender
-  private var stream: ReceiveStream?
-  /// A second stream that may take the first one's place.
-  private var candidate: (ssrc: UInt32, expected: SequenceNumber)?
-  /// A stream that has ended or was replaced: its late packets do not bring it back before this time.
-  private var retired: (ssrc: UInt32, until: Instant)?
-  /// What earlier streams add to the figures.
-  private var pastReceived = 0
-  private var pastLost = 0
-  private var jitterBuffer: JitterBuffer
+  private var streams: StreamTable
+  var audioReceiver: AudioReceiver?
+  var videoReceivers: [VideoReceiver]
+  var audioSender: AudioSender?
+  var videoSenders: [VideoSender]
 
-  private var schedule: ReportSchedule
-  private var remoteRTCPSource: UInt32?
+  var congestion: CongestionControl
+  var arrivals: ArrivalFeedback
+  var reports: ReportState
 
   package init(configuration: Configuration, at now: Instant) {
     self.configuration = configuration
-    figures = Statistics(localSSRC: configuration.localSSRC)
-    sender = Sender(configuration: configuration)
-    jitterBuffer = JitterBuffer(
-      clockRate: configuration.audio?.clockRate ?? 48_000, configuration: configuration.audio?.jitterBuffer ?? .init())
-    schedule = ReportSchedule(seed: configuration.seed, start: now)
+    var generator = SeededGenerator(seed: ~configuration.seed)
+    streams = StreamTable(configuration)
+    audioReceiver = configuration.audio.map(AudioReceiver.init)
+    videoReceivers = configuration.video.map(VideoReceiver.init)
+    audioSender = configuration.audio.map { AudioSender($0, extensions: configuration.headerExtensions) }
+    videoSenders = configuration.video.map {
+      VideoSender($0, session: configuration, pictureID: PictureID(.random(in: 0...0x7FFF, using: &generator)))
+    }
+    localSSRCs = (audioSender.map { [$0.stream.ssrc] } ?? []) + videoSenders.flatMap(\.ssrcs)
+    congestion = CongestionControl(configuration.bandwidth, sendsAudio: configuration.audio?.sends == true)
+    arrivals = ArrivalFeedback(configuration)
+    reports = ReportState(schedule: ReportSchedule(seed: configuration.seed, start: now))
+    firstTargetDeadline = configuration.video.isEmpty ? nil : now
+    self.generator = generator
   }
 
   /// Lets audio flow or stop, each way, as hold and `senders` ask for.
-  package mutating func setDirection(sends: Bool, receives: Bool) {
+  package mutating func setAudioDirection(sends: Bool, receives: Bool) {
     configuration.audio?.sends = sends
     configuration.audio?.receives = receives
-    if !receives { jitterBuffer.drain() }
+    audioReceiver?.setReceiving(receives)
+  }
+
+  /// Lets a video flow or stop, each way, as hold and `senders` ask for. A stream that is not there is nothing.
+  package mutating func setVideoDirection(_ stream: Int, sends: Bool, receives: Bool) {
+    guard configuration.video.indices.contains(stream) else { return }
+    configuration.video[stream].sends = sends
+    configuration.video[stream].receives = receives
+    videoSenders[stream].setSending(sends)
+    videoReceivers[stream].setReceiving(receives)
+  }
+
+  /// Whether anything may flow, either way: a peer that is there then lets itself be heard, with reports at least.
+  package var isFlowing: Bool {
+    !isFinished
+      && (configuration.audio.map { $0.sends || $0.receives } == true
+        || configuration.video.contains { $0.sends || $0.receives })
   }
 
   // MARK: Facts
@@ -63,53 +86,57 @@ package struct RTPSession: Sendable {
     case .rtcp: receiveRTCP(packet, at: now)
     default: figures.packetsMalformed += 1
     }
+    act(at: now)
   }
 
-  /// Sends a frame, unless nothing may be sent now.
+  /// Sends a frame at once, unless nothing may be sent now.
   ///
   /// Frames come in the order of their positions. A gap before a frame is silence: the packet is then marked.
   package mutating func send(_ frame: EncodedAudioFrame, at now: Instant) {
-    guard !isFinished, let audio = configuration.audio, audio.sends else { return }
-    var packet = takeStorage(capacity: 12 + frame.payload.count)
-    sender.write(frame, payloadType: audio.payloadType, to: &packet, at: now)
+    guard !isFinished, configuration.audio?.sends == true, let overhead = audioSender?.overhead else { return }
+    var packet = storage.take(capacity: overhead + frame.payload.count)
+    audioSender?.write(frame, congestion: &congestion, to: &packet, at: now)
     outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
   }
 
-  /// Sends feedback at once, alone where reduced size was agreed on, else behind a report.
+  /// Sends a picture, its packets spread over time, unless nothing may be sent now.
   ///
-  /// - Specification: RFC 4585 §3.1, RFC 5506 §4.1
-  package mutating func send(_ feedback: RTCPFeedback, at now: Instant) {
-    guard !isFinished else { return }
-    var packet = takeStorage(capacity: 128)
-    if !configuration.usesReducedSizeRTCP { writeReport(to: &packet, at: now) }
-    RTCPPacket.feedback(feedback).write(to: &packet)
-    outputs.append(.packet(OutgoingPacket(kind: .rtcp, bytes: packet)))
+  /// - Parameter stream: the index in `Configuration.video`; a stream that is not there is nothing.
+  package mutating func send(_ frame: EncodedVideoFrame, stream: Int, at now: Instant) {
+    guard !isFinished, videoSenders.indices.contains(stream) else { return }
+    videoSenders[stream].send(frame, storage: &storage, at: now)
+    act(at: now)
   }
 
-  /// Does what is due: plays, reports.
+  /// The decoder cannot go on without a key frame.
+  ///
+  /// - Parameter stream: the index in `Configuration.video`; a stream that is not there is nothing.
+  package mutating func requestKeyFrame(stream: Int, at now: Instant) {
+    guard !isFinished, videoReceivers.indices.contains(stream) else { return }
+    videoReceivers[stream].needKeyFrame()
+    act(at: now)
+  }
+
+  /// Does what is due: plays, gives up what is missing, asks, sends, reports.
   package mutating func timeout(at now: Instant) {
     guard !isFinished else { return }
-    while let unit = jitterBuffer.next(at: now) {
-      outputs.append(.audio(unit))
-    }
-    if schedule.next <= now {
-      var packet = takeStorage(capacity: 128)
-      writeReport(to: &packet, at: now)
-      outputs.append(.packet(OutgoingPacket(kind: .rtcp, bytes: packet)))
-      schedule.reported(at: now)
+    act(at: now)
+    while let unit = audioReceiver?.nextUnit(at: now) { outputs.append(.audio(unit)) }
+    if let reason = reports.takeGoodbye(at: now) { outputs.append(.event(.byeReceived(reason: reason))) }
+    if reports.schedule.next <= now {
+      sendReport(at: now)
+      reports.schedule.reported(at: now)
     }
   }
 
-  /// Says BYE. What follows is ignored.
+  /// Says BYE, and hands out what waits to be played. What follows is ignored.
   ///
   /// - Specification: RFC 3550 §6.6
   package mutating func finish(reason: String? = nil, at now: Instant) {
     guard !isFinished else { return }
     isFinished = true
-    var packet = takeStorage(capacity: 128)
-    writeReport(to: &packet, at: now)
-    RTCPPacket.goodbye(Goodbye(ssrcs: [configuration.localSSRC], reason: reason)).write(to: &packet)
-    outputs.append(.packet(OutgoingPacket(kind: .rtcp, bytes: packet)))
+    for frame in audioReceiver?.takeAll() ?? [] { outputs.append(.audio(.skipped(frame))) }
+    sendReport(with: .goodbye(Goodbye(ssrcs: Array(localSSRCs.prefix(31)), reason: reason)), at: now)
   }
 
   // MARK: Consequences
@@ -129,223 +156,157 @@ package struct RTPSession: Sendable {
   /// When `timeout` is to be called at the latest; nil after `finish`.
   package var nextDeadline: Instant? {
     guard !isFinished else { return nil }
-    guard let playout = jitterBuffer.nextDeadline else { return schedule.next }
-    return min(playout, schedule.next)
+    var next = reports.nextDeadline
+    func consider(_ deadline: Instant?) {
+      if let deadline, deadline < next { next = deadline }
+    }
+    consider(firstTargetDeadline)
+    consider(audioReceiver?.nextDeadline)
+    for index in videoReceivers.indices { consider(videoReceivers[index].nextDeadline) }
+    for index in videoSenders.indices { consider(videoSenders[index].nextDeadline) }
+    consider(arrivals.nextDeadline)
+    return next
   }
 
-  /// Takes a sent packet's array back, so that a later packet need not allocate.
-  package mutating func reuse(_ storage: consuming [UInt8]) {
-    guard spareStorage.count < 8 else { return }
-    storage.removeAll(keepingCapacity: true)
-    spareStorage.append(storage)
+  /// Takes a sent packet's array back, so that a later packet need not allocate. Leaves the packet empty.
+  package mutating func reuse(_ packet: inout OutgoingPacket) {
+    var bytes: [UInt8] = []
+    swap(&bytes, &packet.bytes)
+    storage.give(consume bytes)
   }
 
   package var statistics: Statistics {
     var statistics = figures
-    statistics.packetsSent = sender.packetCount
-    statistics.bytesSent = sender.octetCount
-    statistics.remoteSSRC = stream?.ssrc ?? remoteRTCPSource
-    statistics.packetsReceived = pastReceived + (stream?.receivedCount ?? 0)
-    statistics.cumulativeLost = pastLost + (stream?.cumulativeLost ?? 0)
-    // Of a stream that has ended, the last jitter stays told.
-    if let stream { statistics.jitter = duration(ofTicks: stream.jitter) }
-    statistics.jitterBuffer = jitterBuffer.statistics
-    statistics.packetsLate = statistics.jitterBuffer.latePackets
+    statistics.audio = audioSender.map { AudioStatistics(outbound: $0.figures) }
+    if let audioReceiver { audioReceiver.addStatistics(to: &statistics.audio) }
+    statistics.video = zip(videoSenders, videoReceivers).map { sender, receiver in
+      var video = sender.statistics
+      receiver.addStatistics(to: &video)
+      return video
+    }
+    statistics.availableOutgoingBitrate = congestion.availableBitsPerSecond
     return statistics
   }
 
   // MARK: RTP in
 
-  /// RFC 3550's order: header, source, number, payload type, payload; then to the jitter buffer.
+  /// Header, arrival, content; then the content's own way.
   private mutating func receiveRTP(_ packet: Span<UInt8>, at now: Instant) {
     guard let header = try? RTPHeader(parsing: packet) else {
       figures.packetsMalformed += 1
       return
     }
-    guard header.ssrc != configuration.localSSRC else {
-      noteCollision()
-      return
+    guard !localSSRCs.contains(header.ssrc) else { return collide(header.ssrc, at: now) }
+    let extensions = IncomingExtensions(header, in: packet, identifiers: configuration.headerExtensions)
+    arrivals.received(extensions, size: packet.count, at: now)
+    switch streams.content(of: header, midRange: extensions.midRange, in: packet) {
+    case .audio: receiveAudio(header, in: packet, extensions, at: now)
+    case .video(let index): receiveVideo(header, in: packet, index, at: now)
+    case nil: figures.packetsOfUnknownPayloadType += 1
     }
-    let codec = configuration.audio?.acceptedPayloadTypes[header.payloadType]
-    guard let number = sequenceNumber(of: header, isKnown: codec != nil, at: now) else { return }
-    figures.bytesReceived += header.payloadRange.count
-    guard let codec else {
-      figures.packetsOfUnknownPayloadType += 1
-      return
-    }
-    stream?.noteArrival(of: header.timestamp, at: now)
-
-    // Packets without payload probe the path or keep it open.
-    guard !header.payloadRange.isEmpty, configuration.audio?.receives == true else { return }
-    guard let opus = try? OpusPacket(parsing: packet.extracting(header.payloadRange)) else {
-      figures.packetsMalformed += 1
-      return
-    }
-    jitterBuffer.insert(
-      JitterBuffer.Packet(
-        sequenceNumber: number, timestamp: header.timestamp, codec: codec,
-        payload: packet.bytes(in: header.payloadRange), duration: opus.duration, isSilence: opus.isSilence),
-      at: now)
   }
 
-  /// Finds the packet's place in its stream; nil when it is to be dropped, which is counted.
-  private mutating func sequenceNumber(
-    of header: RTPHeader, isKnown: Bool, at now: Instant
-  ) -> ExtendedSequenceNumber? {
-    guard stream?.ssrc == header.ssrc else {
-      return isKnown ? begin(header, at: now) : dropUnknown()
-    }
-    candidate = nil
-    switch stream?.received(header.sequenceNumber) {
-    case .newest(let number):
-      return number
-    case .reordered(let number):
-      figures.packetsReordered += 1
-      return number
-    case .restarted(let number):
-      jitterBuffer.restart()
-      return number
-    case .duplicate:
-      figures.packetsDuplicated += 1
-    case .suspect, nil:
-      figures.packetsIgnored += 1
-    }
-    return nil
+  private mutating func receiveAudio(
+    _ header: RTPHeader, in packet: Span<UInt8>, _ extensions: IncomingExtensions, at now: Instant
+  ) {
+    let isKnown = configuration.audio?.acceptedPayloadTypes[header.payloadType] != nil
+    if !isKnown { figures.packetsOfUnknownPayloadType += 1 }
+    guard isKnown || audioReceiver?.source.ssrc == header.ssrc, audioReceiver != nil else { return }
+    let result = audioReceiver?.receive(header, in: packet, extensions, at: now)
+    if result?.isMalformed == true { figures.packetsMalformed += 1 }
+    if let verdict = result?.verdict { note(verdict, of: header.ssrc, .audio) }
   }
 
-  private mutating func dropUnknown() -> ExtendedSequenceNumber? {
-    figures.packetsOfUnknownPayloadType += 1
-    return nil
+  private mutating func receiveVideo(_ header: RTPHeader, in packet: Span<UInt8>, _ index: Int, at now: Instant) {
+    if videoReceivers[index].isRetransmission(header.payloadType) {
+      if !videoReceivers[index].receiveRetransmission(header, in: packet, at: now) { figures.packetsIgnored += 1 }
+      return
+    }
+    let isKnown = videoReceivers[index].accepts(header.payloadType)
+    if !isKnown { figures.packetsOfUnknownPayloadType += 1 }
+    guard isKnown || videoReceivers[index].source.ssrc == header.ssrc else { return }
+    note(videoReceivers[index].receive(header, in: packet, at: now), of: header.ssrc, .video(index))
   }
 
-  /// A packet of another stream than the one that is played.
-  ///
-  /// - Specification: RFC 3550 A.1, `probation`
-  private mutating func begin(_ header: RTPHeader, at now: Instant) -> ExtendedSequenceNumber? {
-    if let retired, retired.ssrc == header.ssrc, now < retired.until {
-      figures.packetsIgnored += 1
-      return nil
+  private mutating func note(_ verdict: RemoteStream.Verdict, of ssrc: UInt32, _ content: StreamTable.Content) {
+    switch verdict {
+    case .first: outputs.append(.event(.firstMediaReceived(ssrc: ssrc)))
+    case .changed(let old, _): outputs.append(.event(.ssrcChanged(from: old, to: ssrc)))
+    case .ignored: figures.packetsIgnored += 1
+    case .next, .reordered, .restarted, .duplicate: return
     }
-    if let stream {
-      guard let candidate, candidate.ssrc == header.ssrc, candidate.expected == header.sequenceNumber else {
-        candidate = (header.ssrc, header.sequenceNumber + 1)
-        figures.packetsIgnored += 1
-        return nil
+    guard verdict != .ignored else { return }
+    streams.learn(ssrc, content)
+    reports.streamBegan()
+  }
+
+  // MARK: What follows
+
+  /// Everything that is due, in the order of the way of the data: frames, feedback, the encoders' orders, packets.
+  private mutating func act(at now: Instant) {
+    for index in videoReceivers.indices {
+      while let frame = videoReceivers[index].nextFrame(at: now) { outputs.append(.video(frame, stream: index)) }
+      while let feedback = videoReceivers[index].nextFeedback(at: now) {
+        send(feedback, from: videoSenders[index].stream.ssrc, at: now)
       }
-      outputs.append(.event(.ssrcChanged(from: stream.ssrc, to: header.ssrc)))
-      retireStream(at: now)
-      jitterBuffer.restart()
-    } else if retired == nil {
-      outputs.append(.event(.firstMediaReceived(ssrc: header.ssrc)))
-    } else if let retired {
-      outputs.append(.event(.ssrcChanged(from: retired.ssrc, to: header.ssrc)))
-      jitterBuffer.restart()
     }
-    let begun = ReceiveStream(
-      ssrc: header.ssrc, first: header.sequenceNumber, clockRate: configuration.audio?.clockRate ?? 48_000)
-    stream = begun
-    return begun.highest
+    if let deadline = arrivals.nextDeadline, deadline <= now {
+      let ssrcs = remoteSSRCs
+      while let feedback = arrivals.nextFeedback(mediaSSRCs: ssrcs, at: now) {
+        send(feedback, from: primarySSRC, at: now)
+      }
+    }
+    guard !videoSenders.isEmpty else { return }
+    orderEncoders(at: now)
+    for index in videoSenders.indices {
+      while let packet = videoSenders[index].nextPacket(&congestion, at: now) {
+        outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
+      }
+    }
   }
 
-  /// Keeps a stream's figures and lets another one begin.
-  private mutating func retireStream(at now: Instant) {
-    guard let stream else { return }
-    pastReceived += stream.receivedCount
-    pastLost += stream.cumulativeLost
-    figures.jitter = duration(ofTicks: stream.jitter)
-    retired = (stream.ssrc, now + .seconds(5))
-    candidate = nil
-    self.stream = nil
+  /// Tells the encoders what they may send, and when the peer needs a key frame.
+  private mutating func orderEncoders(at now: Instant) {
+    firstTargetDeadline = nil
+    congestion.update(at: now)
+    let count = max(videoSenders.indices.count { videoSenders[$0].sends }, 1)
+    let rate = congestion.bitsPerSecond / count
+    let target = congestion.videoTarget(count: count)
+    for index in videoSenders.indices {
+      if let target = videoSenders[index].setRate(rate, target: target) {
+        outputs.append(.encoder(.bitsPerSecond(target), stream: index))
+      }
+      if videoSenders[index].takeKeyFrame(at: now) { outputs.append(.encoder(.keyFrame, stream: index)) }
+    }
   }
 
-  private mutating func noteCollision() {
-    if !hasCollided { outputs.append(.event(.ssrcCollision)) }
-    hasCollided = true
+  // MARK: Sources
+
+  /// This side's name in reports.
+  var primarySSRC: UInt32 { audioSender?.stream.ssrc ?? videoSenders.first?.stream.ssrc ?? 1 }
+
+  /// The video streams that come; where there are none, the audio.
+  private var remoteSSRCs: [UInt32] {
+    let videos = videoReceivers.compactMap(\.source.ssrc)
+    return videos.isEmpty ? audioReceiver?.source.ssrc.map { [$0] } ?? [] : videos
+  }
+
+  /// The peer has taken one of our SSRCs: it is left to the peer. Where our own packets come back to us, another one
+  /// would help for a moment only.
+  ///
+  /// - Specification: RFC 3550 §8.2
+  mutating func collide(_ old: UInt32, at now: Instant) {
     figures.packetsIgnored += 1
-  }
-
-  // MARK: RTCP in
-
-  private mutating func receiveRTCP(_ compound: Span<UInt8>, at now: Instant) {
-    var reader = RTCPReader()
-    do {
-      while let packet = try reader.next(in: compound) {
-        receive(packet, at: now)
-      }
-    } catch {
-      figures.packetsMalformed += 1
+    if let lastCollision, now - lastCollision < .seconds(10) { return }
+    lastCollision = now
+    var ssrc: UInt32
+    repeat { ssrc = .random(in: 1...UInt32.max, using: &generator) } while localSSRCs.contains(ssrc)
+    sendReport(with: .goodbye(Goodbye(ssrcs: [old])), at: now)
+    if audioSender?.stream.ssrc == old { audioSender?.change(to: ssrc) }
+    for index in videoSenders.indices where videoSenders[index].ssrcs.contains(old) {
+      videoSenders[index].change(old, to: ssrc)
     }
-  }
-
-  private mutating func receive(_ packet: RTCPPacket, at now: Instant) {
-    switch packet {
-    case .senderReport(let report):
-      remoteRTCPSource = report.ssrc
-      if report.ssrc == stream?.ssrc { stream?.noteSenderReport(report.ntpTime, at: now) }
-      receive(report.reportBlocks, at: now)
-    case .receiverReport(let report):
-      remoteRTCPSource = report.ssrc
-      receive(report.reportBlocks, at: now)
-    case .goodbye(let goodbye):
-      receive(goodbye, at: now)
-    case .feedback(let feedback):
-      outputs.append(.event(.feedbackReceived(feedback)))
-    case .sourceDescription:
-      break  // one peer per transport: SRTP's keys say who it is
-    }
-  }
-
-  private mutating func receive(_ blocks: [ReportBlock], at now: Instant) {
-    guard let block = blocks.first(where: { $0.ssrc == configuration.localSSRC }) else { return }
-    figures.remoteCumulativeLost = block.cumulativeLost
-    figures.remoteFractionLost = Double(block.fractionLost) / 256
-    figures.remoteJitter = duration(ofTicks: block.jitter)
-    if let roundTripTime = sender.roundTripTime(reportedIn: block, at: now) {
-      figures.roundTripTime = roundTripTime
-    }
-  }
-
-  private mutating func receive(_ goodbye: Goodbye, at now: Instant) {
-    let known = [stream?.ssrc, remoteRTCPSource]
-    guard goodbye.ssrcs.contains(where: { known.contains($0) }) else { return }
-    if let stream, goodbye.ssrcs.contains(stream.ssrc) {
-      retireStream(at: now)
-      jitterBuffer.drain()
-    }
-    remoteRTCPSource = nil  // said once
-    outputs.append(.event(.byeReceived(reason: goodbye.reason)))
-  }
-
-  // MARK: RTCP out
-
-  /// A report and this side's name.
-  ///
-  /// - Specification: RFC 3550 §6.1, §6.4
-  private mutating func writeReport(to packet: inout [UInt8], at now: Instant) {
-    let blocks = reportBlocks(at: now)
-    if let report = sender.makeReport(blocks: blocks, at: now) {
-      RTCPPacket.senderReport(report).write(to: &packet)
-    } else {
-      RTCPPacket.receiverReport(ReceiverReport(ssrc: configuration.localSSRC, reportBlocks: blocks)).write(to: &packet)
-    }
-    RTCPPacket.sourceDescription([SourceDescription(ssrc: configuration.localSSRC, cname: configuration.cname)])
-      .write(to: &packet)
-  }
-
-  private mutating func reportBlocks(at now: Instant) -> [ReportBlock] {
-    guard let block = stream?.makeReportBlock(at: now) else { return [] }
-    return [block]
-  }
-
-  // MARK: Helpers
-
-  private mutating func takeStorage(capacity: Int) -> [UInt8] {
-    var storage = spareStorage.popLast() ?? []
-    storage.reserveCapacity(capacity + Self.trailerCapacity)
-    return storage
-  }
-
-  private func duration(ofTicks ticks: UInt32) -> Duration {
-    .nanoseconds(Int64(ticks) * 1_000_000_000 / Int64(configuration.audio?.clockRate ?? 48_000))
+    for index in localSSRCs.indices where localSSRCs[index] == old { localSSRCs[index] = ssrc }
+    outputs.append(.event(.ssrcCollision(from: old, to: ssrc)))
   }
 }

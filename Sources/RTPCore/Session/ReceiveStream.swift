@@ -7,7 +7,7 @@ package import MediaTime
 package struct ReceiveStream: Sendable {
   /// A jump ahead of this many packets or more is no loss but a restart.
   package static let maximumDropout = 3000
-  /// A packet may come this late.
+  /// A packet may come this late, usually.
   package static let maximumMisorder = 100
 
   /// What a packet's number says of it.
@@ -27,6 +27,7 @@ package struct ReceiveStream: Sendable {
   package private(set) var receivedCount = 0
 
   private let clockRate: Int
+  private let maximumMisorder: Int
   private var first: ExtendedSequenceNumber
   private var expectedAfterJump: SequenceNumber?
   /// Bit n: the packet n before the highest has come.
@@ -41,9 +42,15 @@ package struct ReceiveStream: Sendable {
   private var lastSenderReport: (middle: UInt32, arrival: Instant)?
 
   /// Begins with the first packet, which counts as received.
-  package init(ssrc: UInt32, first: SequenceNumber, clockRate: Int) {
+  ///
+  /// - Parameter maximumMisorder: more where packets are sent again under their own numbers. Duplicates are told apart up to
+  ///   128 packets back.
+  package init(
+    ssrc: UInt32, first: SequenceNumber, clockRate: Int, maximumMisorder: Int = Self.maximumMisorder
+  ) {
     self.ssrc = ssrc
     self.clockRate = clockRate
+    self.maximumMisorder = maximumMisorder
     self.first = ExtendedSequenceNumber(first)
     highest = self.first
     receivedCount = 1
@@ -68,8 +75,9 @@ package struct ReceiveStream: Sendable {
       return .newest(highest)
     }
     let behind = ahead == 0 ? 0 : 0x1_0000 - ahead
-    if behind <= Self.maximumMisorder {
+    if behind <= maximumMisorder {
       receivedCount += 1
+      guard behind < 128 else { return .reordered(highest + -behind) }
       let bit = UInt128(1) << UInt128(behind)
       guard window & bit == 0 else { return .duplicate }
       window |= bit

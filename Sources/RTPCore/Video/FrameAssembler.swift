@@ -45,16 +45,7 @@ package struct FrameAssembler: Sendable {
     package var totalAssemblyDelay: Duration = .zero
   }
 
-  private struct Packet {
-    var timestamp: RTPTimestamp
-    var marker: Bool
-    var payload: [UInt8]
-    /// Nil for a packet without data: it only fills its place.
-    var content: VideoPayload?
-    var arrival: Instant
-  }
-
-  package let codec: VideoPayloadFormat
+  package private(set) var codec: VideoPayloadFormat
   /// How long packets may be missing; it may follow the round trip time.
   package var patience: Duration
   /// Whether nothing can be handed on before a key frame comes.
@@ -62,8 +53,10 @@ package struct FrameAssembler: Sendable {
   package private(set) var statistics = Statistics()
 
   private let configuration: Configuration
-  private var packets: [Int64: Packet] = [:]
+  private var packets: VideoPacketRing
   private var byteCount = 0
+  /// Arrays of packets that were handed on, so that later ones need not allocate.
+  private var spareStorage: [[UInt8]] = []
   private var highest: Int64?
   /// The first packet that has not been handed on; nil before the first frame.
   private var cursor: Int64?
@@ -84,10 +77,14 @@ package struct FrameAssembler: Sendable {
   package init(codec: VideoPayloadFormat, configuration: Configuration = .init()) {
     self.codec = codec
     self.configuration = configuration
+    packets = VideoPacketRing(capacity: configuration.packetCapacity)
     patience = configuration.patience
   }
 
   package var packetCount: Int { packets.count }
+
+  /// Whether a key frame has begun to come that was not handed on.
+  package var isKeyFrameUnderWay: Bool { !keyFrameStarts.isEmpty }
 
   /// The first packet that is still wanted, for the one who asks for missing ones; nil before the first frame.
   package var firstWanted: ExtendedSequenceNumber? { cursor.map(ExtendedSequenceNumber.init(rawValue:)) }
@@ -105,18 +102,22 @@ package struct FrameAssembler: Sendable {
       return
     }
     guard packets[number] == nil else { return }
-    var packet = Packet(timestamp: timestamp, marker: marker, payload: [], content: nil, arrival: now)
+    var packet = VideoPacket(
+      number: number, timestamp: timestamp, marker: marker, payload: [], content: nil, arrival: now)
     if !payload.isEmpty {
       guard let content = try? VideoPayload(codec: codec, parsing: payload) else {
         statistics.packetsMalformed += 1
         return
       }
-      packet.payload = payload.bytes(in: 0..<payload.count)
       packet.content = content
     }
-    if isFull(before: payload.count) { overflow(before: payload.count) }
-    packets[number] = packet
-    byteCount += packet.payload.count
+    if !hasRoom(for: packet, size: payload.count) { overflow(before: packet, size: payload.count) }
+    if !payload.isEmpty {
+      packet.payload = spareStorage.popLast() ?? []
+      packet.payload.append(payload)
+    }
+    byteCount += payload.count
+    packets.insert(packet)
     highest = max(highest ?? number, number)
     if packet.content?.isKeyFrame == true {
       keyFrameStarts.insert(number, at: keyFrameStarts.firstIndex { $0 > number } ?? keyFrameStarts.count)
@@ -147,8 +148,9 @@ package struct FrameAssembler: Sendable {
     return nil
   }
 
-  /// The stream has begun anew: other numbers, other pictures.
-  package mutating func restart() {
+  /// The stream has begun anew: other numbers, other pictures, maybe another codec.
+  package mutating func restart(codec: VideoPayloadFormat? = nil) {
+    self.codec = codec ?? self.codec
     dropAll()
     cursor = nil
     highest = nil
@@ -183,15 +185,17 @@ package struct FrameAssembler: Sendable {
 
   private mutating func take(_ range: ClosedRange<Int64>, at now: Instant) -> ReceivedVideoFrame? {
     drop(before: range.lowerBound)
+    let size = range.reduce(0) { $0 + (packets[$1]?.content?.dataRange.count ?? 0) }
     guard let first = packets[range.lowerBound], let content = first.content else { return nil }
     var frame = ReceivedVideoFrame(
       codec: codec, payload: [], isKeyFrame: content.isKeyFrame, timestamp: first.timestamp, size: content.size,
       temporalLayer: content.temporalLayer ?? 0, firstArrival: first.arrival)
+    frame.payload.reserveCapacity(size)
     for number in range {
-      guard let packet = packets.removeValue(forKey: number) else { continue }
-      byteCount -= packet.payload.count
+      guard var packet = packets.remove(number) else { continue }
       frame.firstArrival = min(frame.firstArrival, packet.arrival)
-      if let content = packet.content { frame.payload += packet.payload[content.dataRange] }
+      if let content = packet.content { frame.payload.append(packet.payload.span.extracting(content.dataRange)) }
+      recycle(&packet.payload)
     }
     cursor = range.upperBound + 1
     keyFrameStarts.removeAll { $0 <= range.upperBound }
@@ -239,8 +243,10 @@ package struct FrameAssembler: Sendable {
   private mutating func goOn(from number: Int64) {
     gap = nil
     droppedSinceLast = droppedSinceLast ?? 0
-    let starts = packets.keys.filter { $0 >= number && packets[$0]?.content?.beginsFrame == true }.sorted()
-    if let next = starts.first(where: { packets[$0]?.content.map(isDecodable) == true }) {
+    let next = packets.numbers(from: number).first { number in
+      packets[number]?.content.map { $0.beginsFrame && isDecodable($0) } == true
+    }
+    if let next {
       // A key frame waits for the others that are asked for only where nothing else can be decoded.
       needsKeyFrame = needsKeyFrame || packets[next]?.content?.isKeyFrame == true
       drop(before: next)
@@ -266,7 +272,7 @@ package struct FrameAssembler: Sendable {
   }
 
   /// There is no room: goes on at the next key frame, one that has come or one that has to be asked for.
-  private mutating func overflow(before count: Int) {
+  private mutating func overflow(before packet: VideoPacket, size: Int) {
     let current = needsKeyFrame ? keyFrameStarts.first : cursor
     gap = nil
     needsKeyFrame = true
@@ -275,32 +281,42 @@ package struct FrameAssembler: Sendable {
     } else {
       dropAll()
     }
-    if isFull(before: count) { dropAll() }
+    if !hasRoom(for: packet, size: size) { dropAll() }
   }
 
-  private func isFull(before count: Int) -> Bool {
-    packets.count >= configuration.packetCapacity || byteCount + count > configuration.byteCapacity
+  private func hasRoom(for packet: VideoPacket, size: Int) -> Bool {
+    packets.hasRoom(for: packet.number) && packets.count < configuration.packetCapacity
+      && byteCount + size <= configuration.byteCapacity
   }
 
   private mutating func drop(before number: Int64) {
     // Nothing older than the cursor is kept.
     guard number > cursor ?? .min else { return }
-    for key in packets.keys where key < number { drop(key) }
+    for old in packets.numbers(before: number) { drop(old) }
     cursor = number
     keyFrameStarts.removeAll { $0 < number }
   }
 
   private mutating func dropAll() {
-    for key in packets.keys { drop(key) }
-    keyFrameStarts.removeAll()
+    for number in packets.numbers { drop(number) }
+    keyFrameStarts.removeAll(keepingCapacity: true)
     gap = nil
   }
 
   private mutating func drop(_ number: Int64) {
-    guard let packet = packets.removeValue(forKey: number) else { return }
-    byteCount -= packet.payload.count
+    guard var packet = packets.remove(number) else { return }
     if let content = packet.content {
       droppedSinceLast = (droppedSinceLast ?? 0) + (content.beginsFrame ? 1 : 0)
     }
+    recycle(&packet.payload)
+  }
+
+  private mutating func recycle(_ payload: inout [UInt8]) {
+    byteCount -= payload.count
+    var storage: [UInt8] = []
+    swap(&storage, &payload)
+    guard spareStorage.count < 128, storage.capacity > 0 else { return }
+    storage.removeAll(keepingCapacity: true)
+    spareStorage.append(storage)
   }
 }

@@ -91,6 +91,11 @@ package struct KeyFrameResponder: Sendable {
     isDue = true
   }
 
+  /// This side needs one for itself: frames were dropped.
+  package mutating func need() {
+    isDue = true
+  }
+
   /// Whether the encoder is to make its next frame a key frame.
   package mutating func takeKeyFrame(at now: Instant) -> Bool {
     guard let nextDeadline, nextDeadline <= now else { return false }

@@ -95,8 +95,8 @@ package struct NACKGenerator: Sendable {
     highest = nil
   }
 
-  /// The numbers to ask for now.
-  package mutating func requests(at now: Instant) -> [SequenceNumber] {
+  /// The numbers to ask for now, as many as a message shall hold.
+  package mutating func requests(at now: Instant, limit: Int = 256) -> [SequenceNumber] {
     let count = missing.count
     missing.removeAll {
       $0.nextRequest <= now
@@ -104,7 +104,7 @@ package struct NACKGenerator: Sendable {
     }
     giveUp(count - missing.count)
     var numbers: [SequenceNumber] = []
-    for index in missing.indices where missing[index].nextRequest <= now {
+    for index in missing.indices where missing[index].nextRequest <= now && numbers.count < limit {
       numbers.append(missing[index].number.sequenceNumber)
       missing[index].requestCount += 1
       missing[index].nextRequest = now + patience

@@ -55,7 +55,7 @@ package struct RetransmissionBuffer: Sendable {
       statistics.unknownRequests += 1
       return nil
     }
-    if let answeredAt = entry.answeredAt, now - answeredAt < roundTripTime {
+    if let answeredAt = entry.answeredAt, now - answeredAt < max(roundTripTime, .milliseconds(10)) {
       statistics.hastyRequests += 1
       return nil
     }
@@ -63,6 +63,11 @@ package struct RetransmissionBuffer: Sendable {
     statistics.retransmittedPackets += 1
     statistics.retransmittedBytes += entry.packet.count
     return entry.packet
+  }
+
+  /// What was kept is of another stream.
+  package mutating func removeAll() {
+    for index in entries.indices { entries[index] = nil }
   }
 
   private func index(of number: SequenceNumber) -> Int {

@@ -141,7 +141,7 @@ package struct VP8FrameHeader: Hashable, Sendable {
 /// Cuts encoded frames into payloads.
 ///
 /// - Specification: RFC 7741 §4.4
-package struct VP8Packetizer: Sendable {
+package struct VP8Packetizer: VideoPacketizer {
   private var pictureID: PictureID
 
   /// - Parameter firstPictureID: random.
@@ -149,27 +149,14 @@ package struct VP8Packetizer: Sendable {
     pictureID = firstPictureID
   }
 
-  /// The frame's payloads in order, at most `limit` bytes each and about equally long.
-  ///
-  /// The packet of the last one carries the marker.
-  package mutating func payloads(of frame: Span<UInt8>, limit: Int) -> [[UInt8]] {
-    var descriptor = VP8Descriptor(startsPartition: true, pictureID: pictureID)
-    pictureID = pictureID + 1
-    let overhead = 4
-    return pieces(of: frame.count, limit: limit - overhead).map { range in
-      var payload: [UInt8] = []
-      payload.reserveCapacity(overhead + range.count)
-      descriptor.startsPartition = range.lowerBound == 0
-      descriptor.write(to: &payload)
-      payload.append(contentsOf: frame.bytes(in: range))
-      return payload
-    }
-  }
-}
+  package func overhead(of frame: Span<UInt8>) -> Int { 4 }
 
-/// The fewest ranges of at most `limit` that make up `count`, whose lengths differ by one at most.
-func pieces(of count: Int, limit: Int) -> [Range<Int>] {
-  precondition(limit > 0, "a packet must have room for data")
-  let pieces = (count + limit - 1) / limit
-  return (0..<pieces).map { $0 * count / pieces..<($0 + 1) * count / pieces }
+  package func writePayload(_ range: Range<Int>, of frame: Span<UInt8>, to packet: inout [UInt8]) {
+    VP8Descriptor(startsPartition: range.lowerBound == 0, pictureID: pictureID).write(to: &packet)
+    packet.append(frame.extracting(range))
+  }
+
+  package mutating func nextFrame() {
+    pictureID = pictureID + 1
+  }
 }

@@ -286,8 +286,10 @@ package struct VP9FrameHeader: Hashable, Sendable {
 
 /// Cuts encoded frames of one layer into payloads, in non-flexible mode.
 ///
+/// A key frame's first payload tells the size.
+///
 /// - Specification: RFC 9628 §4.2, §4.4
-package struct VP9Packetizer: Sendable {
+package struct VP9Packetizer: VideoPacketizer {
   private var pictureID: PictureID
 
   /// - Parameter firstPictureID: random.
@@ -295,29 +297,26 @@ package struct VP9Packetizer: Sendable {
     pictureID = firstPictureID
   }
 
-  /// The frame's payloads in order, at most `limit` bytes each and about equally long.
-  ///
-  /// A key frame's first one tells the size. The packet of the last one carries the marker.
-  package mutating func payloads(of frame: Span<UInt8>, limit: Int) -> [[UInt8]] {
+  package func overhead(of frame: Span<UInt8>) -> Int {
+    VP9FrameHeader(parsing: frame)?.isKeyFrame == true ? 10 : 3
+  }
+
+  package func writePayload(_ range: Range<Int>, of frame: Span<UInt8>, to packet: inout [UInt8]) {
     let header = VP9FrameHeader(parsing: frame)
-    let isKeyFrame = header?.isKeyFrame ?? false
-    defer { pictureID = pictureID + 1 }
-    let overhead = isKeyFrame ? 10 : 3
-    return pieces(of: frame.count, limit: limit - overhead).map { range in
-      var payload: [UInt8] = []
-      payload.reserveCapacity(overhead + range.count)
-      var descriptor = VP9Descriptor(
-        isPredicted: !isKeyFrame, beginsFrame: range.lowerBound == 0, endsFrame: range.upperBound == frame.count,
-        pictureID: pictureID)
-      if range.lowerBound == 0, let size = header?.size {
-        // One picture that builds on the one before.
-        descriptor.scalability = VP9ScalabilityStructure(
-          spatialLayerCount: 1, sizes: [size],
-          pictures: [.init(temporalLayer: 0, isSwitchingUpPoint: false, referenceDistances: [1])])
-      }
-      descriptor.write(to: &payload)
-      payload.append(contentsOf: frame.bytes(in: range))
-      return payload
+    var descriptor = VP9Descriptor(
+      isPredicted: header?.isKeyFrame != true, beginsFrame: range.lowerBound == 0,
+      endsFrame: range.upperBound == frame.count, pictureID: pictureID)
+    if range.lowerBound == 0, let size = header?.size {
+      // One picture that builds on the one before.
+      descriptor.scalability = VP9ScalabilityStructure(
+        spatialLayerCount: 1, sizes: [size],
+        pictures: [.init(temporalLayer: 0, isSwitchingUpPoint: false, referenceDistances: [1])])
     }
+    descriptor.write(to: &packet)
+    packet.append(frame.extracting(range))
+  }
+
+  package mutating func nextFrame() {
+    pictureID = pictureID + 1
   }
 }

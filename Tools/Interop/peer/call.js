@@ -12,6 +12,9 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  *
  * The job says: `media` (["audio", "video"]), `bundled`, `videoCodecs` (names, or null for all), `seconds` after which
  * it hangs up (undefined: it does not), `tone` in Hz, `picture` ({ width, height, colour }).
+ *
+ * The event `ended` has the last figures of `flow`, all tones heard (`hertz`, each 250 ms), the mean colours `seen` and
+ * `shown`, and how many frames were sent in the first half second (`framesSentEarly`).
  */
 export class Call {
   #capabilities = new Capabilities(features);
@@ -213,9 +216,11 @@ export class Call {
     if (this.#ended) return;
     const flowed = await flow(this.peerConnection);
     const hertz = this.listener?.hertz() ?? null;
+    const hearings = [...(this.#measured.hertz ?? []), hertz];
     this.#measured = {
       ...flowed,
-      hertz: [...(this.#measured.hertz ?? []), hertz],
+      framesSentEarly: hearings.length > 2 ? this.#measured.framesSentEarly : flowed.video.outbound?.framesSent,
+      hertz: hearings,
       seen: this.viewer?.mean() ?? null,
       shown: this.picture?.mean() ?? null,
     };

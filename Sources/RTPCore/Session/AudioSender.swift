@@ -1,0 +1,78 @@
+import MediaTime
+
+/// The audio that this side sends.
+struct AudioSender: Sendable {
+  var stream: SendStream
+  private(set) var figures: RTPSession.OutboundStatistics
+  private let extensions: OutgoingExtensions
+
+  private let payloadType: UInt8
+  private let clockRate: Int
+  private let initialTimestamp: RTPTimestamp
+  /// The position behind the last frame.
+  private var end: Int64?
+  /// The moment of position 0, as far as the moments at which frames are sent tell.
+  private var origin: Instant?
+
+  init(_ audio: RTPSession.AudioStream, extensions agreed: RTPSession.HeaderExtensions) {
+    stream = SendStream(
+      ssrc: audio.localSSRC, initialSequenceNumber: audio.initialSequenceNumber, clockRate: audio.clockRate)
+    figures = RTPSession.OutboundStatistics(ssrc: audio.localSSRC)
+    extensions = OutgoingExtensions(
+      agreed, mid: audio.mid, isAudio: true, usesTransportFeedback: audio.usesTransportFeedback)
+    payloadType = audio.payloadType
+    clockRate = audio.clockRate
+    initialTimestamp = audio.initialTimestamp
+  }
+
+  /// What stands before the payload in a packet, at most.
+  var overhead: Int { 12 + extensions.maximumSize }
+
+  /// Appends the frame's packet, stamped as of now: audio does not wait.
+  ///
+  /// - Specification: RFC 3551 §4.1 (the marker), RFC 7587 §4.1
+  mutating func write(
+    _ frame: borrowing EncodedAudioFrame, congestion: inout CongestionControl, to packet: inout [UInt8],
+    at now: Instant
+  ) {
+    RTPHeader(
+      marker: end != frame.position, payloadType: payloadType, sequenceNumber: stream.takeSequenceNumber(),
+      timestamp: initialTimestamp + Int(truncatingIfNeeded: frame.position), ssrc: stream.ssrc
+    ).write(to: &packet)
+    extensions.write(tellsMID: !stream.isKnownToPeer, level: frame.level, to: &packet)
+    packet.append(contentsOf: frame.payload)
+    congestion.depart(&packet, extensions, at: now)
+    congestion.departedAudio(size: packet.count, at: now)
+    stream.noteSent(payloadSize: frame.payload.count)
+    figures.packetsSent += 1
+    figures.bytesSent += frame.payload.count
+    end = frame.position &+ Int64(frame.duration)
+    note(frame.position, at: now)
+  }
+
+  /// Frames are sent somewhat unevenly: only a part of each one's difference is believed, except for a jump.
+  private mutating func note(_ position: Int64, at now: Instant) {
+    let sample = now - .ofTicks(position, clockRate: clockRate)
+    if let origin, abs((sample - origin).inSeconds) < 0.1 {
+      self.origin = origin + (sample - origin) / 16
+    } else {
+      origin = sample
+    }
+  }
+
+  /// A report on what was sent; nil when nothing was sent since the last one.
+  mutating func makeReport(time: NTPTime, blocks: [ReportBlock], at now: Instant) -> SenderReport? {
+    guard let origin, stream.hasNews else { return nil }
+    let elapsed = ((now - origin).inSeconds * Double(clockRate)).rounded()
+    return stream.makeReport(time: time, timestamp: initialTimestamp + Int(elapsed), blocks: blocks, at: now)
+  }
+
+  mutating func received(_ block: ReportBlock, at now: Instant) -> (lost: Int, expected: Int)? {
+    block.ssrc == stream.ssrc ? stream.received(block, into: &figures, at: now) : nil
+  }
+
+  mutating func change(to ssrc: UInt32) {
+    stream.change(to: ssrc)
+    figures.ssrc = ssrc
+  }
+}
