@@ -4,7 +4,7 @@ enum ICEAddress {
   /// name under `.local`. Other names would have this side ask a name server on the peer's behalf, and addresses of
   /// many hosts would have it send packets to them all.
   ///
-  /// - Specification: RFC 8839 §5.1, RFC 8828 §5, RFC 8445 §19
+  /// - Specification: RFC 8839 §5.1, RFC 8445 §19
   static func isUsable(_ text: String) -> Bool {
     if text.lowercased().hasSuffix(".local") { return isName(text.dropLast(6)) }
     if let octets = ipv4(text[...]) { return isOneHost(octets) }
@@ -42,7 +42,9 @@ enum ICEAddress {
     return octets.count == 4 ? octets : nil
   }
 
-  /// - Specification: RFC 4291 §2.2, RFC 4007 §11 (the scope behind `%`)
+  /// Behind `%` stands the scope of a link-local address (RFC 4007 §11).
+  ///
+  /// - Specification: RFC 4291 §2.2
   private static func ipv6(_ text: String) -> [UInt16]? {
     let address = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = address.first, first.contains(":"), address.count == 1 || !address[1].isEmpty else { return nil }
