@@ -203,4 +203,55 @@ private struct Changers {
     }
     #expect(ended < 75)
   }
+
+  @Test(.timeLimit(.minutes(1)), arguments: [Jingle.Party.initiator, .responder])
+  func `Whatever a hostile peer sends, each request is answered once and little is kept`(role: Jingle.Party) {
+    let senders: [Jingle.Senders] = [.both, .initiator, .responder, .none]
+    let names = (0..<40).map { "\($0)" } + ["voice", "video", "voice", "video"]
+    var random = SplitMix64(seed: role == .initiator ? 1 : 2)
+    for _ in 0..<200 {
+      var session = running(role)
+      for number in 0..<200 {
+        let contents = (0..<Int.random(in: 0...3, using: &random)).map { _ in
+          var content = content(names.randomElement(using: &random) ?? "", "audio", senders[number % 4])
+          if Int.random(in: 0..<4, using: &random) == 0 { content.description = nil }
+          if Int.random(in: 0..<4, using: &random) == 0 {
+            content.transport = nil
+          } else {
+            content.transport = .iceUDP(ICETransport(ufrag: "\(number % 5)", pwd: "p"))
+          }
+          return content
+        }
+        var action = Jingle.Action.defined.randomElement(using: &random) ?? .unknown("x")
+        // The end would come too soon otherwise.
+        if action == .sessionTerminate || action == .contentRemove, number % 8 != 0 { action = .contentAdd }
+        let groups = [ContentGroup(.bundle, contents.map(\.name))]
+        let outputs = session.take(action, contents, id: "\(number)", groups: groups)
+        let answers = outputs.filter {
+          switch $0 {
+          case .acknowledge, .refuse: true
+          default: false
+          }
+        }
+        #expect(answers.count == 1)
+        let name = names.randomElement(using: &random) ?? ""
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: session.add([content(name)])
+        case 1: session.acceptContents([content(name)])
+        case 2: session.modify(name, senders: senders[number % 4])
+        case 3: session.replaceTransport(.iceUDP(ICETransport(ufrag: "r\(number)", pwd: "p")), for: name)
+        case 4: session.acceptTransport(.iceUDP(ICETransport(ufrag: "a\(number)", pwd: "p")), for: name)
+        case 5: session.send(ICETransport(ufrag: "s\(number)", pwd: "p"), for: name)
+        case 6 where session.agreedContents.count > 1: session.remove([name], Jingle.Reason(.success))
+        default: break
+        }
+        let outcomes: [IQTracker.Outcome] = [.result(nil), .error(.tieBreak), .error(.outOfOrder), .timedOut]
+        for case .request(_, _, let token) in drain(&session) where Bool.random(using: &random) {
+          session.receive(outcomes.randomElement(using: &random) ?? .disconnected, for: token)
+        }
+        _ = drain(&session)
+        #expect(session.agreedContents.count <= Jingle.maximumContents + 40)
+      }
+    }
+  }
 }

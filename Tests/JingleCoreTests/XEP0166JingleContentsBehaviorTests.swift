@@ -312,6 +312,20 @@ extension [JingleSession.Output] {
     #expect(session.agreedContents.count == Jingle.maximumContents)
   }
 
+  @Test(arguments: [Jingle.Action.contentAdd, .transportReplace])
+  func `A peer that asks and never answers is not answered endlessly`(action: Jingle.Action) {
+    var session = running(.initiator)
+    var requests = 0
+    for number in 0..<1000 {
+      let name = action == .contentAdd ? "\(number)" : "voice"
+      let outputs = session.take(action, [content(name)], id: "\(number)")
+      session.rejectContents([name], Self.declined)
+      session.rejectTransport(for: name)
+      requests += outputs.requests.count + drain(&session).requests.count
+    }
+    #expect((1...128).contains(requests))
+  }
+
   @Test func `Groups of additions name what is there, and no content twice`() {
     var session = running(.initiator)
     let foreign = ContentGroup(.bundle, ["voice", "video", "nothing"])
@@ -559,6 +573,20 @@ extension [JingleSession.Output] {
     _ = drain(&session)
     #expect(session.take(.sessionAccept, [voiceAnswer], id: "2").first == .acknowledge(id: "2", to: juliet))
     #expect(session.phase == .active)
+  }
+
+  @Test func `Movim takes whoever writes for the initiator`() {
+    let mine = Jingle.Content(name: "voice", senders: .initiator)
+    for role in Self.parties {
+      var session = running(role)
+      session.peerTakesAuthorForInitiator = true
+      #expect(
+        session.take(.contentModify, [mine]).events == [
+          .modified(content: "voice", role == .initiator ? .responder : .initiator)
+        ])
+      session.modify("voice", senders: role == .initiator ? .initiator : .responder)
+      #expect(drain(&session).requests.map(\.contents) == [[mine]])
+    }
   }
 
   @Test func `Conversations adds a content without a transport of its own`() throws {

@@ -17,7 +17,7 @@ extension JingleSession {
     let place = outputs.count
     var refusal: StanzaError?
     do {
-      try process(jingle)
+      try process(translated(jingle, by: role.other))
     } catch {
       refusal = error
       if jingle.action == .sessionAccept, phase == .pending { outputs.append(.event(.violated(error))) }
@@ -36,6 +36,14 @@ extension JingleSession {
     case .ended: throw .unknownSession
     case .fresh: throw .unknownSession  // The peer cannot know of the session.
     case .pending, .active: break
+    }
+    switch jingle.action {
+    case .contentAdd, .transportReplace:
+      // Each is answered by a request, which a peer may leave unanswered.
+      guard requests.count < Self.maximumRequests else {
+        throw StanzaError(.resourceConstraint, text: "too many requests wait for their answers")
+      }
+    default: break
     }
     switch jingle.action {
     case .sessionInitiate: throw .outOfOrder

@@ -77,8 +77,16 @@ extension JingleSession {
   mutating func request(_ jingle: Jingle) -> Token {
     lastToken += 1
     requests[lastToken] = Request(action: jingle.action, content: jingle.contents.count == 1 ? jingle.contents[0] : nil)
-    outputs.append(.request(jingle, to: peer, lastToken))
+    outputs.append(.request(translated(jingle, by: role), to: peer, lastToken))
     return lastToken
+  }
+
+  /// What one side says, with the directions as the other side understands them.
+  func translated(_ jingle: Jingle, by author: Jingle.Party) -> Jingle {
+    guard peerTakesAuthorForInitiator, author == .responder else { return jingle }
+    var translated = jingle
+    for index in translated.contents.indices { translated.contents[index].senders.swapParties() }
+    return translated
   }
 
   /// Makes a change of one content, as soon as the session is active and its last change was answered. One content a

@@ -38,6 +38,10 @@ package struct JingleSession: Sendable {
     package static let transports = Decisions(rawValue: 2)
   }
 
+  /// Set this for a peer that takes `initiator` in `senders` for whoever writes it, as Movim does: it is then understood
+  /// so, and written to.
+  package var peerTakesAuthorForInitiator = false
+
   let understoodInfo: Set<String>
   let decisions: Decisions
   var contents: [String: ContentState] = [:]
@@ -65,6 +69,7 @@ package struct JingleSession: Sendable {
 
   static let rememberedRequests = 64
   static let rememberedNames = 64
+  static let maximumRequests = 128
   static let maximumRejectedContents = 64
   /// More contents of the peer than these do not wait for a decision.
   static let maximumOfferedContents = 16
