@@ -20,6 +20,8 @@ struct JinglePair {
     static let doublesRequests = Faults(rawValue: 2)
     /// Transport information overtakes what was sent before it, or is overtaken.
     static let reordersTransports = Faults(rawValue: 4)
+    /// Everything takes its own time, as the seed has it.
+    static let unordered = Faults(rawValue: 8)
   }
 
   private enum Stanza {
@@ -42,9 +44,14 @@ struct JinglePair {
   private var waiting: [(deadline: Instant, side: Side, id: String, token: JingleSession.Token)] = []
   private var sentTransports = 0
 
-  init(faults: Faults = []) {
+  private let decisions: JingleSession.Decisions
+  var random: SplitMix64
+
+  init(faults: Faults = [], deciding decisions: JingleSession.Decisions = [], seed: UInt64 = 0) {
     self.faults = faults
-    sessions[.caller] = JingleSession(initiating: sid, own: romeo, peer: juliet)
+    self.decisions = decisions
+    random = SplitMix64(seed: seed)
+    sessions[.caller] = JingleSession(initiating: sid, own: romeo, peer: juliet, deciding: decisions)
   }
 
   /// Does something on one side and sends what follows.
@@ -57,16 +64,23 @@ struct JinglePair {
 
   /// Runs until nothing is under way and nobody waits.
   mutating func run() {
-    while let next = (wire.map(\.at) + waiting.map(\.deadline)).min() {
-      clock.advance(to: max(next, clock.now))
-      if let index = wire.firstIndex(where: { $0.at <= next }) {
-        let (_, side, stanza) = wire.remove(at: index)
-        deliver(stanza, to: side)
-      } else if let index = waiting.firstIndex(where: { $0.deadline <= next }) {
-        let (_, side, _, token) = waiting.remove(at: index)
-        act(side) { $0.receive(.timedOut, for: token) }
-      }
+    while step() {}
+  }
+
+  /// Lets the next thing happen.
+  ///
+  /// - Returns: false when nothing is under way and nobody waits.
+  mutating func step() -> Bool {
+    guard let next = (wire.map(\.at) + waiting.map(\.deadline)).min() else { return false }
+    clock.advance(to: max(next, clock.now))
+    if let index = wire.firstIndex(where: { $0.at <= next }) {
+      let (_, side, stanza) = wire.remove(at: index)
+      deliver(stanza, to: side)
+    } else if let index = waiting.firstIndex(where: { $0.deadline <= next }) {
+      let (_, side, _, token) = waiting.remove(at: index)
+      act(side) { $0.receive(.timedOut, for: token) }
     }
+    return true
   }
 
   func phase(_ side: Side) -> JingleSession.Phase? { sessions[side]?.phase }
@@ -80,7 +94,8 @@ struct JinglePair {
       if sessions[side] != nil {
         act(side) { $0.receive(jingle, from: side.other.address, id: id) }
       } else if jingle.action == .sessionInitiate,
-        let session = try? JingleSession(answering: jingle, from: side.other.address, id: id, own: side.address)
+        let session = try? JingleSession(
+          answering: jingle, from: side.other.address, id: id, own: side.address, deciding: decisions)
       {
         sessions[side] = session
         drain(side)
@@ -115,6 +130,7 @@ struct JinglePair {
 
   private mutating func send(_ stanza: Stanza, from side: Side) {
     var delay = latency
+    if faults.contains(.unordered) { delay = .milliseconds(Int.random(in: 1...1000, using: &random)) }
     switch stanza {
     case .answer:
       if faults.contains(.losesAnswers), side == .callee { return }
@@ -127,5 +143,20 @@ struct JinglePair {
     }
     wire.append((clock.now + delay, side.other, stanza))
     wire.sort { $0.at < $1.at }
+  }
+}
+
+/// Random numbers that a seed gives again.
+struct SplitMix64: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var word = state
+    word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+    return word ^ (word >> 31)
   }
 }

@@ -84,7 +84,7 @@ extension Client {
     case .accepted(let answer):
       router.settled(sid: call.sid, peer: call.peer)
       accepted(call, answer)
-    case .receivedTransport(let transport, let content):
+    case .receivedTransport(let transport, let content), .answeredRestart(let transport, let content):
       addRemote(transport, for: content, of: call)
     case .restartedICE(let transport, let content):
       guard let index = call.transportIndex(ownedBy: content), let credentials = transport.credentials else { return }
@@ -105,9 +105,15 @@ extension Client {
       finish(call, reason?.condition ?? .success, byPeer: byPeer, call.end?.error ?? error)
     case .failed(let failure):
       finish(call, .generalError, byPeer: true, error(of: failure, call))
-    case .removed(let names):
+    case .removed(let names, _):
       call.contents.removeAll { names.contains($0.name) }
-    case .acknowledged, .receivedDescription, .modified, .refused: break
+    case .offeredContents(let contents, _):
+      call.session?.rejectContents(contents.map(\.name), Jingle.Reason(.unsupportedApplications))
+    case .offeredTransport(_, let content):
+      call.session?.rejectTransport(for: content)
+    case .acknowledged, .receivedDescription, .modified, .notModified, .refused, .acceptedContents, .notAdded,
+      .acceptedTransport, .rejectedTransport:
+      break
     case .unanswered(let action, let error):
       logger.info(
         "request not granted",

@@ -27,6 +27,14 @@ extension Jingle {
       }
     }
 
+    mutating func swapParties() {
+      switch self {
+      case .initiator: self = .responder
+      case .responder: self = .initiator
+      case .both, .none: break
+      }
+    }
+
     /// What is left when a side cannot do all that was offered.
     package func intersection(_ other: Senders) -> Senders {
       Senders(

@@ -74,7 +74,9 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
     } catch {
       return .refuse(error)
     }
-    if case .unknown(let name) = jingle.action { return .refuse(.badRequest("unknown action \(name)")) }
+    if case .unknown(let name) = jingle.action, !jingle.action.isInformational {
+      return .refuse(.badRequest("unknown action \(name)"))
+    }
     let entry = entries[Key(sid: jingle.sid, peer: from)]
     if let entry, jingle.action != .sessionInitiate || entry.openOffer.isEmpty {
       return .deliver(jingle, to: entry.handle)

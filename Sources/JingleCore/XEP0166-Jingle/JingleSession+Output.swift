@@ -27,13 +27,34 @@ extension JingleSession {
     case receivedTransport(ICETransport, content: String)
     /// The peer began ICE anew with these credentials: answer with new ones of this side, by `send(_:for:)`.
     case restartedICE(ICETransport, content: String)
+    /// The peer's new credentials after this side began ICE anew, in answer or because it did so at the same moment.
+    /// Nothing is to be sent.
+    case answeredRestart(ICETransport, content: String)
     /// One message of an understood namespace; for calls see `RTPInfo`.
     case receivedInfo(XMLElement)
     /// Advice about the peer's application parameters.
     case receivedDescription(Jingle.Description, content: String)
-    /// The peer wants media to flow in other directions.
+    /// The peer wants media to flow in other directions. Who dislikes it answers with a contrary `modify`, or sends and
+    /// takes what it likes (XEP-0166 §7.2.3).
     case modified(content: String, Jingle.Senders)
-    case removed(contents: [String])
+    /// The peer does not take a change of directions: these hold.
+    case notModified(content: String, Jingle.Senders, Refusal)
+    /// The peer wants these contents too (`Decisions.contents`), in these groups with what is there: answer with
+    /// `acceptContents` or `rejectContents`. Each has a description; an empty transport or none means its bundle's.
+    case offeredContents([Jingle.Content], [ContentGroup])
+    /// The peer accepts contents that this side added. Each has a description; for its transport see `offeredContents`.
+    case acceptedContents([Jingle.Content], [ContentGroup])
+    /// Contents that this side added are not in the session.
+    case notAdded(contents: [String], Refusal)
+    /// The peer took contents out of the session, or took back what it had offered.
+    case removed(contents: [String], Jingle.Reason? = nil)
+    /// The peer wants another transport for a content (`Decisions.transports`): answer with `acceptTransport` or
+    /// `rejectTransport`.
+    case offeredTransport(Jingle.Transport, content: String)
+    /// The peer takes the transport that this side put in another's place, and this is its end.
+    case acceptedTransport(Jingle.Transport, content: String)
+    /// The old transport holds.
+    case rejectedTransport(content: String, Refusal)
     /// The peer wanted these contents too, and was told that it cannot have them.
     case refused(contents: [Jingle.Content])
     /// The peer answered the offer with something that cannot be understood and was told so; it is to be terminated.
@@ -44,6 +65,31 @@ extension JingleSession {
     case terminated(Jingle.Reason?, byPeer: Bool)
     /// The end, for a request that was not granted.
     case failed(Failure)
+  }
+
+  /// Why a change of this side did not come about.
+  package enum Refusal: Hashable, Sendable {
+    /// The peer's decision.
+    case rejected(Jingle.Reason?)
+    /// The peer asked for the same at the same moment, and its request holds.
+    case tieBreak
+    /// A content of this name is or was in the session.
+    case nameTaken
+    /// The request was answered with an error.
+    case refused(StanzaError)
+    /// The request was not answered, or not before the stream ended.
+    case unanswered
+
+    /// nil when the request was granted.
+    init?(_ outcome: IQTracker.Outcome) {
+      switch outcome {
+      case .result: return nil
+      case .error(let error) where error.jingle == .tieBreak || error.jingle == nil && error.condition == .conflict:
+        self = .tieBreak
+      case .error(let error): self = .refused(error)
+      case .timedOut, .disconnected: self = .unanswered
+      }
+    }
   }
 
   /// Why a session could not begin or go on.

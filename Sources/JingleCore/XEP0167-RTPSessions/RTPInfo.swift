@@ -11,17 +11,18 @@ package enum RTPInfo: Hashable, Sendable {
   /// The sender does not listen for now.
   case hold
   case unhold
-  /// The sender sends nothing for now; nil means in all contents.
+  /// The sender sends nothing for now; without a name, in no content. The creator is no more reliable than elsewhere.
   case mute(creator: Jingle.Party?, name: String?)
   case unmute(creator: Jingle.Party?, name: String?)
   /// The device rings.
   case ringing
 
-  /// nil when the element is none of these.
+  /// nil when the element is none of these, or names what cannot be a content.
   package init?(_ element: XMLElement) {
     guard element.namespace == Self.namespace else { return nil }
     let creator = element[attribute: "creator"].flatMap(Jingle.Party.init)
     let name = element[attribute: "name"]
+    if let name, !Jingle.isName(name) { return nil }
     switch element.name {
     case "active": self = .active
     case "hold": self = .hold

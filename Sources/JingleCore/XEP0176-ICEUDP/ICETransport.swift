@@ -125,10 +125,13 @@ package struct ICECandidate: Hashable, Sendable {
 
   /// Whether the candidate is for a second component, which Dino sends even when it multiplexes.
   package var isForRTCP: Bool { component == 2 }
+
+  /// Whether packets can go to its address without asking a name server and without reaching many hosts.
+  package var isForOneHost: Bool { ICEAddress.isUsable(ip) }
 }
 
 extension ICETransport {
-  /// Malformed candidates are dropped one by one and counted.
+  /// Malformed candidates, and those that are not for one host, are dropped one by one and counted.
   ///
   /// - Throws: `bad-request` when credentials or fingerprints are malformed, since nothing can be saved then.
   package init(_ element: XMLElement) throws(StanzaError) {
@@ -142,7 +145,7 @@ extension ICETransport {
         guard fingerprints.count < DTLSFingerprint.maximumCount else { throw .badRequest("too many fingerprints") }
         fingerprints.append(fingerprint)
       } else if child.is("candidate", Self.namespace) {
-        if candidates.count < Self.maximumCandidates, let candidate = ICECandidate(child) {
+        if candidates.count < Self.maximumCandidates, let candidate = ICECandidate(child), candidate.isForOneHost {
           candidates.append(candidate)
         } else {
           droppedCandidates += 1

@@ -89,7 +89,7 @@ extension Jingle {
     return groups.compactMap { $0.restricted(to: contents.map(\.name)) }
   }
 
-  private func checkBundles() throws(StanzaError) {
+  func checkBundles() throws(StanzaError) {
     var bundled: Set<String> = []
     for name in groups.filter({ $0.semantics == .bundle }).flatMap(\.contents) {
       guard bundled.insert(name).inserted else { throw .badRequest("content \(name) is in two bundles") }

@@ -1,0 +1,116 @@
+package import XMPPCore
+
+// What the peer asks.
+extension JingleSession {
+  /// Takes a request of the peer. The same request under the same id is answered as before and changes nothing.
+  package mutating func receive(_ jingle: Jingle, from: JID, id: String) {
+    guard from == peer, jingle.sid == sid else {
+      outputs.append(.refuse(id: id, to: from, .unknownSession))
+      return
+    }
+    let digest = jingle.hashValue
+    if let earlier = answered.first(where: { $0.id == id && $0.digest == digest }) {
+      outputs.append(answer(id, earlier.error))
+      return
+    }
+    // The answer goes out before what follows from the request.
+    let place = outputs.count
+    var refusal: StanzaError?
+    do {
+      try process(translated(jingle, by: role.other))
+    } catch {
+      refusal = error
+      if jingle.action == .sessionAccept, phase == .pending { outputs.append(.event(.violated(error))) }
+    }
+    outputs.insert(answer(id, refusal), at: place)
+    if answered.count == Self.rememberedRequests { answered.removeFirst() }
+    answered.append((id, digest, refusal))
+  }
+
+  private func answer(_ id: String, _ error: StanzaError?) -> Output {
+    if let error { .refuse(id: id, to: peer, error) } else { .acknowledge(id: id, to: peer) }
+  }
+
+  private mutating func process(_ jingle: Jingle) throws(StanzaError) {
+    switch phase {
+    case .ended: throw .unknownSession
+    case .fresh: throw .unknownSession  // The peer cannot know of the session.
+    case .pending, .active: break
+    }
+    switch jingle.action {
+    case .contentAdd, .transportReplace:
+      // Each is answered by a request, which a peer may leave unanswered.
+      guard requests.count < Self.maximumRequests else {
+        throw StanzaError(.resourceConstraint, text: "too many requests wait for their answers")
+      }
+    default: break
+    }
+    switch jingle.action {
+    case .sessionInitiate: throw .outOfOrder
+    case .sessionTerminate: end(.terminated(jingle.reason, byPeer: true))
+    case .sessionAccept where phase == .active: try processLateAccept(jingle)
+    case .sessionAccept: try processAccept(jingle)
+    case .sessionInfo: try processInfo(jingle.payloads)
+    case .descriptionInfo: try processDescription(jingle.contents)
+    case .contentAdd: try processAdd(jingle)
+    case .contentAccept: try processContentAccept(jingle)
+    case .contentReject: try processReject(jingle)
+    case .contentModify: try processModify(jingle.contents)
+    case .contentRemove: try processRemove(jingle)
+    case .transportInfo: try processTransportInfo(jingle.contents)
+    case .transportReplace: try processReplace(jingle.contents)
+    case .transportAccept: try processTransportAccept(jingle.contents)
+    case .transportReject: try processTransportReject(jingle)
+    case .securityInfo: throw .unsupportedInfo
+    case .unknown where jingle.action.isInformational: break  // Conversations ends a call at any error.
+    case .unknown(let name): throw .badRequest("unknown action \(name)")
+    }
+  }
+
+  private mutating func processAccept(_ jingle: Jingle) throws(StanzaError) {
+    guard role == .initiator else { throw .outOfOrder }
+    try Self.checkComplete(jingle.contents)
+    var answer = jingle
+    answer.contents = try known(jingle.contents)
+    answer.groups = try answer.groups(answering: offeredGroups)
+    acknowledged()
+    phase = .active
+    peerIsActive = true
+    // Contents of the offer that are not in the answer are declined; those that this side took back come to nothing.
+    let accepted = Set(answer.contents.map(\.name))
+    for (name, content) in contents where !content.isAdded && !accepted.contains(name) { drop(name) }
+    for content in answer.contents {
+      contents[content.name]?.senders = content.senders
+      if let transport = content.transport?.iceUDP { contents[content.name]?.ice.begin(remote: transport) }
+    }
+    if !answer.contents.isEmpty { outputs.append(.event(.accepted(answer))) }
+    terminateIfEmpty()
+    sendAllChanges()
+  }
+
+  private mutating func processInfo(_ payloads: [XMLElement]) throws(StanzaError) {
+    guard payloads.allSatisfy({ understoodInfo.contains($0.namespace) }) else { throw .unsupportedInfo }
+    acknowledged()
+    outputs += payloads.map { .event(.receivedInfo($0)) }
+  }
+
+  private mutating func processDescription(_ described: [Jingle.Content]) throws(StanzaError) {
+    // Advice about nothing is no error: it may come for a content that left.
+    let advice = described.filter { contents[$0.name] != nil }
+    for content in advice where content.description?.namespace != contents[content.name]?.application {
+      throw .unsupportedInfo
+    }
+    acknowledged()
+    for content in advice {
+      guard let description = content.description else { continue }
+      outputs.append(.event(.receivedDescription(description, content: content.name)))
+    }
+  }
+}
+
+extension Jingle.Action {
+  /// Whether the peer only tells something, by the name's look: such an action can be ignored when it is not known.
+  ///
+  /// - Specification: XEP-0166 §6.8
+  var isInformational: Bool { description.hasSuffix("-info") }
+}
