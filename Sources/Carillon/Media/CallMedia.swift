@@ -19,7 +19,6 @@ actor CallMedia {
   enum TransportCommand: Sendable {
     case setRemote(ICECredentials)
     case addRemote([MediaEngine.ICECandidate])
-    case remoteGatheringDone
     case setDTLS(role: MediaEngine.DTLSRole, fingerprints: [CertificateFingerprint])
     /// The peer restarts ICE under these credentials.
     case restart(ICECredentials)
@@ -113,7 +112,6 @@ actor CallMedia {
       switch command {
       case .setRemote(let credentials): await endpoint.setRemote(credentials)
       case .addRemote(let candidates): await endpoint.addRemote(candidates)
-      case .remoteGatheringDone: await endpoint.remoteGatheringDone()
       case .setDTLS(let role, let fingerprints): await endpoint.setDTLS(role: role, fingerprints: fingerprints)
       case .restart(let credentials):
         if let (local, candidates) = await endpoint.restartICE() {

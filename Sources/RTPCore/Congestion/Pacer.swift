@@ -66,7 +66,7 @@ package struct Pacer<Packet: Sendable>: Sendable {
   @discardableResult
   package mutating func enqueue(frame packets: [(packet: Packet, size: Int)], isKeyFrame: Bool) -> Bool {
     guard !packets.isEmpty else { return true }
-    if time(toSend: queuedSize) > configuration.maximumQueueTime {
+    if queueTime > configuration.maximumQueueTime {
       dropFrames()
       needsKeyFrame = true
     }
