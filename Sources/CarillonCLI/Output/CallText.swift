@@ -13,8 +13,8 @@ extension CallEvent {
     case .connected(let report):
       "connected after \(report.setupTime.short): \(report.localCandidateType) to \(report.remoteCandidateType), "
         + ([report.dtlsVersion, report.srtpProfile] + report.codecs).joined(separator: ", ")
-    case .statistics, .warning: nil
     case .ended(let end): end.line
+    default: nil
     }
   }
 }
