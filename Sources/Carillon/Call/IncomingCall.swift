@@ -22,6 +22,11 @@ public struct IncomingCall: ~Copyable, Sendable {
     self.client = client
   }
 
+  /// How the call ended; nil while it rings. `answeredElsewhere` and `declinedElsewhere` tell of the account's other devices.
+  public var end: CallEnd? {
+    get async { await client.end(ofOffered: id) }
+  }
+
   /// Takes the call.
   ///
   /// - Parameters:

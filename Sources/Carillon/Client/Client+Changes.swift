@@ -13,6 +13,7 @@ extension Client {
     return call
   }
 
+  func end(ofOffered id: UUID) -> CallEnd? { offered[id]?.end }
   func contents(of id: UUID) -> [CallContent] { [] }
   func statistics(of id: UUID) -> CallStatistics? { calls.values.first { $0.id == id }?.statistics }
 

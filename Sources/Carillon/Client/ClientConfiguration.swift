@@ -19,6 +19,8 @@ extension Client {
     public var connectTimeout: Duration = .seconds(20)
     /// How many calls there may be at once, ringing ones included; further proposals are not heard.
     public var maximumCalls = 32
+    /// Whose calls ring at all, beside what `Handlers.allowsCall` says.
+    public var callers = Callers.anyone
     public var logger: Logger
     /// After how long a silence the server is asked whether it is still there, and how long it may take to answer.
     package var keepalive = (silence: Duration.seconds(60), answer: Duration.seconds(20))
@@ -28,6 +30,44 @@ extension Client {
       self.password = password
       self.logger = logger
     }
+  }
+
+  /// Whose calls ring. Others are not told that this account is there.
+  public enum Callers: Hashable, Sendable {
+    case anyone
+    /// Who is in the account's roster and may see its presence.
+    case contacts
+  }
+
+  /// A call that nobody could answer any more when it was heard of.
+  public struct MissedCall: Hashable, Sendable {
+    public var peer: JID
+    public var sid: String
+    public var media: Set<MediaKind>
+    /// Seconds since 1970-01-01 00:00 UTC when it was proposed.
+    public var proposedAt: Duration
+  }
+
+  /// An invitation to a call elsewhere.
+  ///
+  /// - Specification: XEP-0482
+  public struct CallInvitation: Hashable, Sendable {
+    /// A way to join.
+    public enum Meeting: Hashable, Sendable {
+      /// A Jingle session to be begun with this device.
+      case jingle(sid: String, device: JID)
+      /// A conference on the web.
+      case uri(String)
+      /// A conference in a chat room.
+      case room(JID)
+    }
+
+    public var inviter: JID
+    /// Names the invitation.
+    public var id: String
+    public var media: Set<MediaKind>
+    /// In the inviter's order of preference.
+    public var meetings: [Meeting]
   }
 
   /// A host and, if not 5222 (STARTTLS), a port; 5223 and 443 are spoken to with TLS from the first byte.
@@ -48,6 +88,10 @@ extension Client {
     /// Decides who may call at all; nil lets everybody. The device of whoever may not never rings, and the caller is not
     /// told that this account is there.
     public var allowsCall: (@Sendable (JID) -> Bool)?
+    /// A call that came too late to ring: it was proposed while this device was away.
+    public var onMissed: (@Sendable (MissedCall) async -> Void)?
+    /// Somebody invites to a call that is not Jingle's between two (XEP-0482).
+    public var onInvitation: (@Sendable (CallInvitation) async -> Void)?
     /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 
