@@ -1,4 +1,4 @@
-import MediaTime
+package import MediaTime
 package import RTPCore
 import Synchronization
 
@@ -179,6 +179,14 @@ package actor MediaEndpoint {
     rearm()
   }
 
+  /// Changes the session as it was negotiated anew. Does nothing before there is one.
+  package func change(_ change: @Sendable (inout RTPSession, _ now: Instant) -> Void) {
+    guard var session = rtp.take() else { return }
+    change(&session, SystemClock.now)
+    rtp = session
+    flush()
+  }
+
   // MARK: Media
 
   /// Hands one encoded frame over for sending. Callable from any thread; never waits.
@@ -219,7 +227,11 @@ package actor MediaEndpoint {
     if wasEmpty { outboxSource.fireNow() }
   }
 
-  package var statistics: (RTPSession.Statistics?, TransportStatistics) { (rtp?.statistics, transport) }
+  package var statistics: (RTPSession.Statistics?, TransportStatistics) {
+    var transport = transport
+    transport.heardAt = heardAt
+    return (rtp?.statistics, transport)
+  }
 
   package var connectivity: ConnectivityReport {
     ConnectivityReport(

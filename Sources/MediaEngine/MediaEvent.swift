@@ -1,3 +1,4 @@
+package import MediaTime
 package import RTPCore
 
 /// What a media endpoint tells its owner. Few per call.
@@ -48,6 +49,8 @@ package struct ConnectivityReport: Sendable {
 
 /// Packets that were dropped before they reached the RTP session.
 package struct TransportStatistics: Sendable {
+  /// When the peer was last heard, by what only the peer can have sent.
+  package var heardAt: Instant?
   /// SRTP or SRTCP that did not authenticate.
   package var unauthenticated = 0
   /// SRTP replays and other packets that libsrtp2 refused.

@@ -9,6 +9,10 @@ final class ActiveCall {
   enum Deadline: Hashable {
     /// ICE and DTLS take too long.
     case connect
+    /// The same of a transport that was added to a running call.
+    case connectTransport(Int)
+    /// The peer does not say whether it takes an added content.
+    case addition(String)
     /// The media path was closed, and no word of it came through signalling.
     case goodbye
   }
@@ -18,16 +22,33 @@ final class ActiveCall {
     case ringing, negotiating, connecting, connected, ended
   }
 
-  /// One kind of media of the call.
+  /// One medium of the call.
   struct Content {
     let name: String
     let creator: Jingle.Party
     let kind: MediaKind
+    /// What this side sends in it, and where what comes goes.
+    let media: MediaOffer
+    let streams: ContentStreams
+    var categories: Set<CallContent.Category> = []
     var senders: Jingle.Senders
     /// What this side offered; nil where the peer did.
     var offered: RTPDescription?
     /// The index of what carries it; those of a bundle share one.
     var transport: Int
+    /// What its media was last told.
+    var flow: CallMedia.Flow?
+    var watch = MediaWatch()
+  }
+
+  /// A content that one side wants in a running call.
+  struct Addition {
+    var content: Content
+    /// What the peer offers; nil where this side does.
+    var offer: Jingle.Content?
+    /// Whether all is said from this side.
+    var isSent = false
+    var waiter: CheckedContinuation<CallContent, any Error>?
   }
 
   /// What carries one content, or several in a bundle.
@@ -36,11 +57,20 @@ final class ActiveCall {
     var owner: String?
     var local: MediaEndpoint.LocalDescription?
     var remoteUfrag: String?
+    /// This side's part in DTLS, once it is agreed on.
+    var role: JingleCore.DTLSRole?
+    /// What its contents use.
+    var numbers = MediaNegotiation.Numbers()
     /// Candidates that came before there was a session to send them in.
     var earlyCandidates: [JingleCore.ICECandidate] = []
     var gatheredRelay = false
     var connection: MediaConnection?
+    /// Whether this side's next credentials are those of an ICE restart of its own.
+    var restartsItself = false
   }
+
+  /// Contents of a call, with those that are to join.
+  static let maximumContents = 8
 
   /// Names this call among all that there were: a peer may choose a `sid` again.
   let id = UUID()
@@ -60,11 +90,22 @@ final class ActiveCall {
   var media: MediaOffer?
   /// The id of the message that carried the proposal: an undelivered one comes back under it.
   var proposalStanzaID: String?
-  /// What both sides have offered or agreed on; no two of a kind.
+  /// What both sides have agreed on, or this side has offered to begin with.
   var contents: [Content] = []
+  /// What is to join. Bound: `maximumContents` with what is there.
+  var additions: [Addition] = []
   var transports: [Int: Transport] = [:]
+  /// How many there have been: no index is used again.
+  private var transportCount = 0
   /// The streams that this side may send.
-  let streams: LocalStreams
+  var streams: LocalStreams
+  /// Whether the peer takes contents on one transport (XEP-0338).
+  var bundles = false
+  var isHeld = false
+  var isHeldByPeer = false
+  var muted: Set<MediaKind> = []
+  /// The names of contents.
+  var mutedByPeer: Set<String> = []
   /// The peer's offer while it waits for an answer.
   var remoteOffer: Jingle?
   /// What came of the peer's transports before both sides had agreed on one. Bound: 64, later ones dropped.
@@ -124,6 +165,33 @@ final class ActiveCall {
 
   var nextDeadline: Instant? {
     [outgoing?.nextDeadline, incoming?.nextDeadline, deadlines.next].compactMap(\.self).min()
+  }
+
+  /// An index that no transport of this call has had.
+  var nextTransport: Int { transportCount }
+
+  /// - Returns: false when there is or was one of this index.
+  func addTransport(_ index: Int) -> Bool {
+    guard transports[index] == nil else { return false }
+    transports[index] = Transport()
+    transportCount = max(transportCount, index + 1)
+    return true
+  }
+
+  /// What of a content flows, as things stand.
+  func flow(of content: Content) -> CallMedia.Flow {
+    CallMedia.Flow(
+      sends: content.senders.include(party) && content.media.sends(content.kind) && !isHeld && !isHeldByPeer,
+      receives: content.senders.include(party.other) && content.media.receives(content.kind) && !isHeld,
+      isMuted: muted.contains(content.kind))
+  }
+
+  /// A content as embedders see it. Holding and muting do not count: they pass.
+  func view(of content: Content) -> CallContent {
+    CallContent(
+      name: content.name, kind: content.kind, categories: content.categories,
+      sends: content.senders.include(party) && content.media.sends(content.kind),
+      receives: content.senders.include(party.other) && content.media.receives(content.kind))
   }
 
   func nextCandidateID() -> String {

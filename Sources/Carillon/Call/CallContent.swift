@@ -10,6 +10,14 @@ public struct CallContent: Hashable, Sendable {
   /// Whether the peer may send it, and this side wants it.
   public var receives: Bool
 
+  init(name: String, kind: MediaKind, categories: Set<Category> = [], sends: Bool, receives: Bool) {
+    self.name = name
+    self.kind = kind
+    self.categories = categories
+    self.sends = sends
+    self.receives = receives
+  }
+
   /// What a medium is, where there are several of one kind.
   ///
   /// - Specification: XEP-0507, RFC 4796 §5

@@ -149,6 +149,8 @@ public struct CallStatistics: Sendable {
 /// A stream that is sent (W3C webrtc-stats `outbound-rtp` and what the peer says of it, `remote-inbound-rtp`).
 public struct OutboundStreamStatistics: Sendable {
   public var kind: MediaKind
+  /// The content's name.
+  public var mid = ""
   /// Payload name and clock rate, such as `opus/48000/2` or `VP8/90000`.
   public var codec: String
   public var ssrc: UInt32
@@ -201,6 +203,8 @@ public struct OutboundVideoStatistics: Sendable {
 /// A stream that is received (W3C webrtc-stats `inbound-rtp`).
 public struct InboundStreamStatistics: Sendable {
   public var kind: MediaKind
+  /// The content's name.
+  public var mid = ""
   /// Payload name and clock rate, such as `opus/48000/2` or `VP8/90000`.
   public var codec: String
   /// Nil before the first packet.

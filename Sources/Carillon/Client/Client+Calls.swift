@@ -291,6 +291,12 @@ extension Client {
       switch deadline {
       case .goodbye:
         terminate(call, .success, nil, byPeer: true)
+      case .addition(let name):
+        additionTimedOut(name, of: call)
+      case .connectTransport(let index):
+        transportFailed(
+          call, index, .connectivityError,
+          CallError(.connectivity, "No encrypted path was found for what was to join the call."))
       case .connect where call.phase == .ringing:
         terminate(call, .timeout, CallError(.noAnswer, silence(of: call)))
       case .connect:

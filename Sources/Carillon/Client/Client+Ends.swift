@@ -28,6 +28,10 @@ extension Client {
     guard call.phase != .ended else { return }
     call.phase = .ended
     call.deadlines = DeadlineTable()
+    for addition in call.additions {
+      addition.waiter?.resume(throwing: error ?? CallError(.failed, "The call ended before the peer had decided."))
+    }
+    call.additions = []
     call.end = CallEnd(
       reason: condition.description, endedByPeer: byPeer,
       duration: call.connectedAt.map { SystemClock.now - $0 } ?? .zero, statistics: nil, error: error)

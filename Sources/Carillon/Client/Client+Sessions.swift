@@ -32,7 +32,8 @@ extension Client {
       guard !call.isOutgoing, call.session == nil, call.phase != .ended, from.bare == call.peer.bare else {
         throw .unknownSession
       }
-      call.session = try JingleSession(answering: jingle, from: from, id: id, own: own)
+      call.session = try JingleSession(
+        answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
       call.peer = from
       _ = router.add(call.sid, sid: jingle.sid, peer: from)
       return pump(call)
@@ -40,7 +41,8 @@ extension Client {
     // Nobody is told that this account is there who may not call it.
     guard handlers.onCall != nil, handlers.allowsCall?(from) ?? true else { throw StanzaError(.serviceUnavailable) }
     guard hasRoom(for: from) else { throw StanzaError(.resourceConstraint) }
-    let session = try JingleSession(answering: jingle, from: from, id: id, own: own)
+    let session = try JingleSession(
+        answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
     let call = ActiveCall(
       sid: jingle.sid, peer: from, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
     call.session = session
@@ -84,18 +86,14 @@ extension Client {
     case .accepted(let answer):
       router.settled(sid: call.sid, peer: call.peer)
       accepted(call, answer)
-    case .receivedTransport(let transport, let content), .answeredRestart(let transport, let content):
+    case .receivedTransport(let transport, let content):
       addRemote(transport, for: content, of: call)
     case .restartedICE(let transport, let content):
-      guard let index = call.transportIndex(ownedBy: content), let credentials = transport.credentials else { return }
-      call.transports[index]?.remoteUfrag = credentials.ufrag
-      call.command.yield(.transport(index, .restart(credentials)))
-      addRemote(transport, for: content, of: call)
+      restartedByPeer(call, transport, content)
+    case .answeredRestart(let transport, let content):
+      answeredRestart(call, transport, content)
     case .receivedInfo(let element):
-      if RTPInfo(element) == .ringing, call.isOutgoing, call.ringingAt == nil {
-        call.ringingAt = SystemClock.now
-        call.tell(.ringing(device: call.peer))
-      }
+      if let info = RTPInfo(element) { received(info, of: call) }
     case .violated(let error):
       terminate(
         call, .failedApplication,
@@ -105,14 +103,23 @@ extension Client {
       finish(call, reason?.condition ?? .success, byPeer: byPeer, call.end?.error ?? error)
     case .failed(let failure):
       finish(call, .generalError, byPeer: true, error(of: failure, call))
-    case .removed(let names, _):
-      call.contents.removeAll { names.contains($0.name) }
-    case .offeredContents(let contents, _):
-      call.session?.rejectContents(contents.map(\.name), Jingle.Reason(.unsupportedApplications))
+    case .removed(let names, let reason):
+      for name in names { removedByPeer(name, reason, of: call) }
+    case .offeredContents(let contents, let groups):
+      for content in contents { consider(content, groups, of: call) }
+    case .acceptedContents(let contents, let groups):
+      for content in contents { addedByPeersLeave(content, groups, of: call) }
+    case .notAdded(let names, let refusal):
+      for name in names { notAdded(name, refusal, of: call) }
+    case .modified(let name, let senders), .notModified(let name, let senders, _):
+      modified(name, senders, of: call)
+    case .receivedDescription(.rtp(let description), let content):
+      if let limit = description.bandwidth?.bitsPerSecond {
+        call.command.yield(.limit(content: content, bitsPerSecond: limit))
+      }
     case .offeredTransport(_, let content):
       call.session?.rejectTransport(for: content)
-    case .acknowledged, .receivedDescription, .modified, .notModified, .refused, .acceptedContents, .notAdded,
-      .acceptedTransport, .rejectedTransport:
+    case .acknowledged, .receivedDescription, .refused, .acceptedTransport, .rejectedTransport:
       break
     case .unanswered(let action, let error):
       logger.info(

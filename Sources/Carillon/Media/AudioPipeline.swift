@@ -32,7 +32,8 @@ actor AudioPipeline {
   private nonisolated let inbox = Inbox()
   private nonisolated let meter = Mutex(Levels())
   private let offer: MediaOffer
-  private let encoding: Encoding
+  private var encoding: Encoding
+  private var isMuted = false
   private let timeline: SharedTimeline
   private let warn: @Sendable (CallError) -> Void
 
@@ -68,7 +69,7 @@ actor AudioPipeline {
   ///
   /// - Parameter send: called on the codec thread with each frame; must not wait.
   func start(send: @escaping @Sendable (EncodedAudioFrame) -> Void) throws {
-    guard encoding.sends, let source = offer.audio, !finished, ticker == nil else { return }
+    guard let source = offer.audio, !finished, ticker == nil else { return }
     var configuration = OpusEncoder.Configuration()
     channels = source.channelCount
     guard (1...2).contains(channels) else {
@@ -85,6 +86,19 @@ actor AudioPipeline {
       // The ticker runs on the thread that is this actor's executor.
       self?.assumeIsolated { $0.capture(tick) }
     }
+  }
+
+  /// Which way sound flows from now on. What is not sent is not read either: a file goes on where it stopped.
+  ///
+  /// - Parameter muted: whether silence is sent, and what the source gives meanwhile is let go.
+  func setFlow(sends: Bool, receives: Bool, muted: Bool) {
+    (encoding.sends, encoding.receives, isMuted) = (sends, receives, muted)
+  }
+
+  /// The peer takes no more than this.
+  func limit(to bitsPerSecond: Int) {
+    encoding.bitsPerSecond = min(max(bitsPerSecond, 6_000), 510_000)
+    encoder?.bitsPerSecond = encoding.bitsPerSecond
   }
 
   /// The share of packets that the peer reports as lost, 0 to 1, once a second: decides how much redundancy is sent.
@@ -121,8 +135,9 @@ actor AudioPipeline {
   // MARK: Out
 
   private func capture(_ tick: Tick) {
-    guard let source = offer.audio, let encoder, let send, !finished else { return }
+    guard encoding.sends, let source = offer.audio, let encoder, let send, !finished else { return }
     if !sourceEnded { read(source) } else { silence(from: 0) }
+    if isMuted { silence(from: 0) }
     var samples = captured
     if channels == 2, !encoding.stereo { samples = AudioPipeline.mixedDown(captured) }
     let level = AudioLevel.decibels(of: samples.span)
