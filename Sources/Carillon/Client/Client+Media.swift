@@ -80,7 +80,7 @@ extension Client {
     switch event {
     case .candidate(let candidate): collect(candidate, of: call, index)
     case .gatheringDone: gatheringDone(call, index)
-    case .ice: break
+    case .ice, .pathChanged, .restartFailed: break
     case .connected(let connection):
       call.transports[index]?.connection = connection
       connected(call)

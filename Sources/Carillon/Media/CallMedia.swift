@@ -114,8 +114,8 @@ actor CallMedia {
       case .addRemote(let candidates): await endpoint.addRemote(candidates)
       case .setDTLS(let role, let fingerprints): await endpoint.setDTLS(role: role, fingerprints: fingerprints)
       case .restart(let credentials):
-        if let (local, candidates) = await endpoint.restartICE() {
-          await report(.transport(index, .restarted(local, candidates)))
+        if let local = try? await endpoint.restartICE() {
+          await report(.transport(index, .restarted(local.credentials, local.candidates)))
         }
         await endpoint.setRemote(credentials)
       }
