@@ -246,8 +246,8 @@ import Testing
 extension ConnectionReport {
   static let sample = ConnectionReport(
     setupTime: .milliseconds(412), ringingTime: .milliseconds(35), proceedTime: .milliseconds(40),
-    iceTime: .microseconds(21_600), dtlsTime: .microseconds(2_500), localCandidateType: "host",
-    remoteCandidateType: "relay", dtlsVersion: "DTLS 1.2", srtpProfile: "SRTP_AEAD_AES_128_GCM",
+    iceTime: .microseconds(21_600), dtlsTime: .microseconds(2_500), path: MediaPath(localCandidateType: "host", remoteCandidateType: "relay"),
+    dtlsVersion: "DTLS 1.2", srtpProfile: "SRTP_AEAD_AES_128_GCM",
     audioCodec: "opus/48000/2", videoCodec: "VP8/90000", isBundled: true)
 }
 

@@ -65,6 +65,8 @@ final class ActiveCall {
     var earlyCandidates: [JingleCore.ICECandidate] = []
     var gatheredRelay = false
     var connection: MediaConnection?
+    /// Candidates of a restart whose credentials have not been told yet.
+    var restartCandidates: [MediaEngine.ICECandidate] = []
     /// Whether this side's next credentials are those of an ICE restart of its own.
     var restartsItself = false
   }

@@ -93,9 +93,8 @@ public struct ConnectionReport: Sendable {
   public var iceTime: Duration
   /// From the selected pair to the DTLS handshake's end.
   public var dtlsTime: Duration
-  /// `host`, `srflx`, `prflx` or `relay`.
-  public var localCandidateType: String
-  public var remoteCandidateType: String
+  /// Of the call's first content; where there is no bundle, others have paths of their own.
+  public var path: MediaPath
   /// Such as `DTLS 1.2`.
   public var dtlsVersion: String
   /// IANA's name, such as `SRTP_AEAD_AES_128_GCM`.

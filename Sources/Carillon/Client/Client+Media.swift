@@ -12,15 +12,11 @@ extension Client {
     let (sid, commands) = (call.sid, call.commands)
     let (loop, relayOnly, localAddresses) = (loop, configuration.relayOnly, localAddresses)
     call.mediaIsRunning = spawn {
-      let servers = await ICEServers.resolve(await self.currentServices(), self.configuration)
-      await self.asked(servers.list, for: sid)
       let media = CallMedia(
-        on: loop,
-        .init(
-          controlling: controlling, servers: servers.list, relayOnly: relayOnly, localAddresses: localAddresses)
+        on: loop, .init(controlling: controlling, relayOnly: relayOnly, localAddresses: localAddresses),
+        resolve: { await self.resolveServers(for: sid) }
       ) { await self.receive($0, of: sid) }
       await media.run(commands)
-      await servers.close()
       await self.mediaStopped(sid)
     }
   }
@@ -36,8 +32,10 @@ extension Client {
     call.command.yield(.close(index))
   }
 
-  private func asked(_ servers: [ICEServer], for sid: String) {
-    calls[sid]?.turnServers = servers.filter { $0.kind != .stun }
+  private func resolveServers(for sid: String) async -> ICEServers {
+    let servers = await ICEServers.resolve(await currentServices(), configuration)
+    calls[sid]?.turnServers = servers.list.filter { $0.kind != .stun }
+    return servers
   }
 
   private func mediaStopped(_ sid: String) {
@@ -86,7 +84,7 @@ extension Client {
     switch event {
     case .candidate(let candidate): collect(candidate, of: call, index)
     case .gatheringDone: gatheringDone(call, index)
-    case .ice: break
+    case .ice, .pathChanged, .restartFailed: break
     case .connected(let connection):
       call.transports[index]?.connection = connection
       call.deadlines[.connectTransport(index)] = nil
@@ -115,8 +113,7 @@ extension Client {
         ConnectionReport(
           setupTime: now - call.startedAt, ringingTime: call.ringingAt.map { $0 - call.startedAt },
           proceedTime: call.proceedAt.map { $0 - call.startedAt }, iceTime: connection.iceTime,
-          dtlsTime: connection.dtlsTime, localCandidateType: connection.local.kind.rawValue,
-          remoteCandidateType: connection.remote.kind.rawValue, dtlsVersion: connection.dtlsVersion,
+          dtlsTime: connection.dtlsTime, path: MediaPath(connection.path), dtlsVersion: connection.dtlsVersion,
           srtpProfile: connection.srtpProfile.name, audioCodec: call.audioCodec, videoCodec: call.videoCodec,
           isBundled: call.isBundled)))
   }
@@ -174,7 +171,12 @@ extension Client {
 
   private func collect(_ candidate: MediaEngine.ICECandidate, of call: ActiveCall, _ index: Int) {
     if candidate.kind == .relay { call.transports[index]?.gatheredRelay = true }
-    guard candidate.transport == .udp, candidate.kind == .relay || !configuration.relayOnly else { return }
+    guard candidate.kind == .relay || !configuration.relayOnly else { return }
+    if let ufrag = candidate.ufrag, let local = call.transports[index]?.local, local.credentials.ufrag != ufrag {
+      // Of a restart whose credentials are still to be told, or of one that was replaced.
+      call.transports[index]?.restartCandidates.append(candidate)
+      return
+    }
     let written = JingleCore.ICECandidate(candidate, id: call.nextCandidateID(), hidesBase: configuration.relayOnly)
     let isNegotiated = call.session.map { $0.phase == .active || $0.role == .initiator } ?? false
     let isPending = call.additions.contains { $0.content.transport == index && !$0.isSent }
@@ -209,7 +211,9 @@ extension Client {
     call.transports[index]?.local?.credentials = credentials
     guard let owner = call.transports[index]?.owner, let asks = call.transports[index]?.restartsItself else { return }
     call.transports[index]?.restartsItself = false
-    let usable = candidates.filter { $0.transport == .udp && ($0.kind == .relay || !configuration.relayOnly) }
+    let early = call.transports[index]?.restartCandidates.filter { $0.ufrag == credentials.ufrag } ?? []
+    call.transports[index]?.restartCandidates = []
+    let usable = (candidates + early).filter { $0.kind == .relay || !configuration.relayOnly }
     let written = usable.map {
       JingleCore.ICECandidate($0, id: call.nextCandidateID(), hidesBase: configuration.relayOnly)
     }

@@ -48,3 +48,10 @@ extension Client {
 
   func sendDTMF(_ digits: String, _ id: UUID) throws {}
 }
+
+extension Client {
+  func pathChanged(_ call: ActiveCall, _ index: Int, _ path: MediaEngine.MediaPath) {
+    call.transports[index]?.connection?.path = path
+    call.tell(.pathChanged(MediaPath(path)))
+  }
+}

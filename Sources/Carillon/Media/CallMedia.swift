@@ -81,7 +81,10 @@ actor CallMedia {
   }
 
   private let report: @Sendable (Fact) async -> Void
-  private let makeEndpoint: @Sendable () -> MediaEndpoint
+  private let resolve: @Sendable () async -> ICEServers
+  /// Those asked so far, with their tunnels.
+  private var servers: [ICEServers] = []
+  private let makeEndpoint: @Sendable ([ICEServer]) -> MediaEndpoint
   private let warnings: AsyncStream<CallError>
   private let warn: AsyncStream<CallError>.Continuation
 
@@ -95,16 +98,26 @@ actor CallMedia {
   private var connectedAt: Instant?
   private var meter = StatisticsMeter()
 
+  /// - Parameters:
+  ///   - configuration: but for the servers.
+  ///   - resolve: gives the STUN and TURN servers of the moment.
   init(
-    on loop: GLibLoop, _ configuration: MediaEndpoint.Configuration, report: @escaping @Sendable (Fact) async -> Void
+    on loop: GLibLoop, _ configuration: MediaEndpoint.Configuration, resolve: @escaping @Sendable () async -> ICEServers,
+    report: @escaping @Sendable (Fact) async -> Void
   ) {
-    makeEndpoint = { MediaEndpoint(on: loop, configuration) }
+    makeEndpoint = { servers in
+      var configuration = configuration
+      configuration.servers = servers
+      return MediaEndpoint(on: loop, configuration)
+    }
+    self.resolve = resolve
     self.report = report
     (warnings, warn) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(16))
   }
 
   /// Carries out commands until they end, and stops: BYE and close_notify are sent, sinks are finished.
   func run(_ commands: AsyncStream<Command>) async {
+    servers = [await resolve()]
     await withTaskGroup { group in
       group.addTask {
         for await warning in self.warnings { await self.report(.warning(warning)) }
@@ -124,7 +137,7 @@ actor CallMedia {
 
   private func open(_ index: Int) async -> MediaEndpoint? {
     guard transports[index] == nil else { return nil }
-    let endpoint = makeEndpoint()
+    let endpoint = makeEndpoint(servers.last?.list ?? [])
     transports[index] = Transport(endpoint: endpoint)
     do {
       await report(.transport(index, .local(try await endpoint.start())))
@@ -162,10 +175,20 @@ actor CallMedia {
     case .addRemote(let candidates): await endpoint.addRemote(candidates)
     case .setDTLS(let role, let fingerprints): await endpoint.setDTLS(role: role, fingerprints: fingerprints)
     case .restart(let credentials):
-      if let (local, candidates) = await endpoint.restartICE() {
-        await report(.transport(index, .restarted(local, candidates)))
-      }
+      await restart(endpoint, index)
       if let credentials { await endpoint.setRemote(credentials) }
+    }
+  }
+
+  /// With fresh credentials for the TURN servers: those of the call's beginning may have expired.
+  private func restart(_ endpoint: MediaEndpoint, _ index: Int) async {
+    let fresh = await resolve()
+    servers.append(fresh)
+    do {
+      guard let local = try await endpoint.restartICE(servers: fresh.list) else { return }
+      await report(.transport(index, .restarted(local.credentials, local.candidates)))
+    } catch {
+      warn.yield(CallError(.connectivity, "No new media socket could be opened: \(error).", cause: error))
     }
   }
 
@@ -329,6 +352,7 @@ actor CallMedia {
       }
     }
     for sink in encodedSinks { sink.finish() }
+    for servers in servers { await servers.close() }
     warn.finish()
   }
 

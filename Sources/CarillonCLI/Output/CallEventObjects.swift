@@ -24,8 +24,8 @@ extension ConnectionReport {
       "setupTimeMs": .milliseconds(setupTime),
       "iceTimeMs": .milliseconds(iceTime),
       "dtlsTimeMs": .milliseconds(dtlsTime),
-      "localCandidateType": .string(localCandidateType),
-      "remoteCandidateType": .string(remoteCandidateType),
+      "localCandidateType": .string(path.localCandidateType),
+      "remoteCandidateType": .string(path.remoteCandidateType),
       "dtlsVersion": .string(dtlsVersion),
       "srtpProfile": .string(srtpProfile),
     ]

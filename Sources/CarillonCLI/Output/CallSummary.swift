@@ -16,7 +16,7 @@ struct CallSummary: Equatable {
     ]
     add("set-up", "\(report.setupTime.short): \(steps.compactMap { $0 }.joined(separator: ", "))")
     let path = [
-      "\(report.localCandidateType) to \(report.remoteCandidateType)", report.dtlsVersion, report.srtpProfile,
+      "\(report.path.localCandidateType) to \(report.path.remoteCandidateType)", report.dtlsVersion, report.srtpProfile,
     ]
     let isShared = report.audioCodec != nil && report.videoCodec != nil && report.isBundled
     add("path", (path + (isShared ? ["bundled"] : [])).joined(separator: ", "))

@@ -11,7 +11,7 @@ extension CallEvent {
     case .proceeding(let device): "taken by \(device.named)"
     case .connecting: "connecting"
     case .connected(let report):
-      "connected after \(report.setupTime.short): \(report.localCandidateType) to \(report.remoteCandidateType), "
+      "connected after \(report.setupTime.short): \(report.path.localCandidateType) to \(report.path.remoteCandidateType), "
         + ([report.dtlsVersion, report.srtpProfile] + report.codecs).joined(separator: ", ")
     case .ended(let end): end.line
     default: nil

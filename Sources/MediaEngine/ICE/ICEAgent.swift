@@ -13,9 +13,25 @@ final class ICEAgent {
     case candidate(ICECandidate)
     case gatheringDone
     case state(ICEState)
-    case selectedPair(local: ICECandidate, remote: ICECandidate)
+    /// - Parameter relay: the TURN server behind the local candidate, if that is a relayed one.
+    case selectedPair(local: ICECandidate, remote: ICECandidate, relay: RelayAddress?)
     /// What the peer sent, but for STUN; valid, and free to be written into, during the call.
     case datagram(UnsafeMutableRawBufferPointer)
+  }
+
+  /// A TURN server as libnice tells it of a relayed candidate.
+  struct RelayAddress {
+    fileprivate var address: NiceAddress
+    fileprivate var overTCP: Bool
+
+    func isOf(_ server: ICEServer) -> Bool {
+      guard case .turn(overTCP, _, _) = server.kind else { return false }
+      var (known, wanted) = (address, NiceAddress())
+      nice_address_init(&wanted)
+      guard nice_address_set_from_string(&wanted, server.address) != 0 else { return false }
+      nice_address_set_port(&wanted, guint(server.port))
+      return nice_address_equal(&known, &wanted) != 0
+    }
   }
 
   struct Configuration {
@@ -150,14 +166,7 @@ final class ICEAgent {
     nice_agent_peer_candidate_gathering_done(agent, stream)
   }
 
-  /// Starts over with new credentials, keeping the path in use until a new one is found.
-  ///
-  /// - Specification: RFC 8445 §9
-  func restart() {
-    nice_agent_restart_stream(agent, stream)
-  }
-
-  /// All local candidates known by now, for trickling again after a restart and for reports.
+  /// All local candidates known by now.
   var localCandidates: [ICECandidate] {
     candidates(nice_agent_get_local_candidates(agent, stream, 1))
   }
@@ -193,7 +202,8 @@ final class ICEAgent {
     typealias Candidate = UnsafeMutablePointer<NiceCandidate>
     let selected: @convention(c) (Object?, guint, guint, Candidate?, Candidate?, Object) -> Void = {
       guard let local = $3.flatMap({ ICECandidate($0) }), let remote = $4.flatMap({ ICECandidate($0) }) else { return }
-      ICEAgent.at($5).handle(.selectedPair(local: local, remote: remote))
+      let this = ICEAgent.at($5)
+      this.handle(.selectedPair(local: local, remote: remote, relay: this.relayOfSelectedPair))
     }
     carillon_signal_connect(object, "new-selected-pair-full", unsafeBitCast(selected, to: GCallback.self), context)
     nice_agent_attach_recv(
@@ -202,6 +212,20 @@ final class ICEAgent {
         guard let bytes, let context else { return }
         ICEAgent.at(context).handle(.datagram(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))))
       }, context)
+  }
+
+  /// The signal's candidates are copies without their server, so libnice's own are looked at.
+  private var relayOfSelectedPair: RelayAddress? {
+    var local: UnsafeMutablePointer<NiceCandidate>?
+    var remote: UnsafeMutablePointer<NiceCandidate>?
+    guard nice_agent_get_selected_pair(agent, stream, 1, &local, &remote) != 0, let local,
+      local.pointee.type == NICE_CANDIDATE_TYPE_RELAYED
+    else { return nil }
+    var relay = RelayAddress(address: NiceAddress(), overTCP: false)
+    nice_candidate_relay_address(local, &relay.address)
+    // libnice keeps the server's transport to itself, but prefers UDP: its type preferences are 30 for UDP, else 20.
+    relay.overTCP = local.pointee.priority >> 24 < 30
+    return relay
   }
 
   private static func at(_ context: UnsafeMutableRawPointer) -> ICEAgent {
