@@ -235,6 +235,25 @@ import XMPPCore
       a=ssrc:2301230316 cname:T5qvrIZj42v//eYQ|a=ssrc:2301230316 fancy|a=ssrc:386328120 cname:uEYgNtStZyTF74sM
       """
     ),
+    // XEP-0507 §3
+    (
+      """
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='slides'/>\
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='alt'/>\
+      <payload-type id='31' name='H261' clockrate='9000'/>
+      """, "RTP/AVP 31|a=content:slides,alt|a=rtpmap:31 H261/9000"
+    ),
+    (
+      """
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='speaker'/>\
+      <payload-type id='31' name='H261' clockrate='9000'/>
+      """, "RTP/AVP 31|a=content:speaker|a=rtpmap:31 H261/9000"
+    ),
+    (
+      """
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='sl'/><payload-type id='31' name='H261' clockrate='9000'/>
+      """, "RTP/AVP 31|a=content:sl|a=rtpmap:31 H261/9000"
+    ),
     // Bandwidth, in bits a second, and rtcp-mux
     (
       "<payload-type id='0' name='PCMU' clockrate='8000'/><bandwidth type='TIAS'>64000</bandwidth><rtcp-mux/>",

@@ -61,6 +61,7 @@ extension RTPDescription.SDPReader {
       }
     case "ssrc": try takeSource(attribute)
     case "ssrc-group": try takeSourceGroup(attribute)
+    case "content": try takeCategories(attribute)
     case "msid": msids.append(attribute.value ?? "")
     case "crypto": try takeCrypto(attribute)
     // The transport's candidates say where RTCP goes.
@@ -208,6 +209,22 @@ extension RTPDescription.SDPReader {
       return
     }
     description.sourceGroups.append(group)
+  }
+
+  /// - Specification: XEP-0507 §3, RFC 4796 §4
+  private mutating func takeCategories(_ attribute: SessionDescription.Attribute) throws(SDPError) {
+    guard let names = attribute.value?.split(separator: ",", omittingEmptySubsequences: false) else {
+      throw attribute.malformed()
+    }
+    for name in names {
+      guard let category = ContentCategory(rawValue: String(name)) else { throw attribute.malformed() }
+      guard !description.categories.contains(category) else { continue }
+      if description.categories.count < ContentCategory.maximumCount {
+        description.categories.append(category)
+      } else {
+        omitted.append("line \(attribute.line): a content category too many")
+      }
+    }
   }
 
   /// - Specification: XEP-0167 §7

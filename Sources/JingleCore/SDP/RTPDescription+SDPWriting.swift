@@ -14,7 +14,7 @@ extension RTPDescription {
   ///   - party: whose description this is.
   ///   - senders: who sends.
   /// - Throws: `unsayable`
-  /// - Specification: XEP-0167 §6, XEP-0293 §5, XEP-0294 §5, XEP-0339 §3
+  /// - Specification: XEP-0167 §6, XEP-0293 §5, XEP-0294 §5, XEP-0339 §3, XEP-0507 §3
   func sdpAttributes(
     from party: Jingle.Party, senders: Jingle.Senders, mixedIsSaid: Bool
   ) throws(SDPError) -> [SessionDescription.Attribute] {
@@ -29,6 +29,7 @@ extension RTPDescription {
     }
     append(SDPDirection(senders, from: party).rawValue)
     for msid in mediaStreams { append("msid", msid) }
+    if !categories.isEmpty { append("content", categories.map(\.rawValue).joined(separator: ",")) }
     if rtcpMux { append("rtcp-mux") }
     if extensions.contains(Self.reducedSize) { append("rtcp-rsize") }
     for crypto in encryption?.cryptos ?? [] {
