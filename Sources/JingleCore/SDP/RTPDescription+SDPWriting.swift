@@ -32,6 +32,12 @@ extension RTPDescription {
     if !categories.isEmpty { append("content", categories.map(\.rawValue).joined(separator: ",")) }
     if rtcpMux { append("rtcp-mux") }
     if extensions.contains(Self.reducedSize) { append("rtcp-rsize") }
+    if let reports = extensions.first(where: { $0.is("rtcp-xr", Self.extendedReportsNamespace) })?.text {
+      guard reports.utf8.count <= Self.maximumExtendedReportsLength,
+        reports.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+      else { throw .unsayable("the extended reports '\(reports.prefix(40))'") }
+      append("rtcp-xr", reports)
+    }
     for crypto in encryption?.cryptos ?? [] {
       append(
         "crypto",
@@ -62,12 +68,14 @@ extension RTPDescription {
   }
 
   /// The streams that the m-line's track is in. It has one track, so what sources say of others stays with them.
-  private var mediaStreams: [String] {
-    let msids = sources.compactMap(\.msid)
+  var mediaStreams: [String] {
+    let track = sources.lazy.compactMap(\.msid).first?.track
     var streams: [String] = []
-    for msid in msids where msid.track == msids.first?.track {
-      let stream = [msid.stream, msid.track].compactMap(\.self).joined(separator: " ")
-      if !streams.contains(stream) { streams.append(stream) }
+    for source in sources {
+      for msid in source.msids where msid.track == track {
+        let stream = [msid.stream, msid.track].compactMap(\.self).joined(separator: " ")
+        if !streams.contains(stream) { streams.append(stream) }
+      }
     }
     return streams
   }
