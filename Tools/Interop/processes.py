@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pathlib
+import queue
 import signal
 import subprocess
 import threading
@@ -126,9 +127,12 @@ def carillon(program, arguments, account, servers, log):
 class PageServer:
     """Serves the peer's page on loopback, gives each page its job, and collects what it reports."""
 
-    def __init__(self):
+    def __init__(self, translate):
+        """`translate` turns what a page posts to /sdp into what it is answered, both JSON objects."""
         self.jobs = {}
         self.events = {}
+        self.commands = {}
+        self.translate = translate
 
     @contextlib.contextmanager
     def serving(self):
@@ -150,12 +154,19 @@ class PageServer:
                 self.wfile.write(body)
 
             def do_GET(self):
+                if self.path.startswith("/command"):
+                    with contextlib.suppress(queue.Empty, KeyError):
+                        return self.answer(json.dumps(pages.commands[self.page()].get(timeout=20)).encode())
+                    self.send_response(204)
+                    return self.end_headers()
                 if not self.path.startswith("/job"):
                     return super().do_GET()
                 self.answer(json.dumps(pages.jobs.get(self.page(), {})).encode())
 
             def do_POST(self):
                 event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.startswith("/sdp"):
+                    return self.answer(json.dumps(pages.translate(event)).encode())
                 if events := pages.events.get(self.page()):
                     events.add({**event, "at": time.monotonic()})
                 self.answer(b"")
@@ -174,11 +185,13 @@ class PageServer:
             server.server_close()
 
     @contextlib.contextmanager
-    def page(self, job, folder):
-        """A Chromium of its own that does the job; yields its events."""
+    def page(self, job, folder, document=""):
+        """A Chromium of its own that does the job; yields its events, whose `command` asks more of it."""
         name = str(len(self.jobs) + 1)
         self.jobs[name] = job
         events = self.events[name] = Events("Chromium")
+        commands = self.commands[name] = queue.SimpleQueue()
+        events.command = lambda command, **more: commands.put({"command": command, **more})
         home = folder / f"chromium-{name}"
         home.mkdir(exist_ok=True)
         flags = [
@@ -193,6 +206,6 @@ class PageServer:
         ]
         environment = dict(os.environ, HOME=str(home), TMPDIR=str(home))
         with open(folder / f"chromium-{name}.log", "w") as log:
-            with running(["chromium", *flags, f"{self.address}?page={name}"], stdin=subprocess.DEVNULL, stdout=log,
+            with running(["chromium", *flags, f"{self.address}{document}?page={name}"], stdin=subprocess.DEVNULL, stdout=log,
                          stderr=log, env=environment):
                 yield events

@@ -221,7 +221,7 @@ extension Jingle {
       SessionDescription.Attribute("group", ([$0.semantics.rawValue] + $0.contents).joined(separator: " "))
     }
     if mixed { attributes.append(.init("extmap-allow-mixed")) }
-    let streams = contents.flatMap { $0.description?.rtp?.sources ?? [] }.compactMap { $0.msid?.stream }
+    let streams = contents.flatMap { $0.description?.rtp?.sources ?? [] }.flatMap(\.msids).map(\.stream)
     let named = Set(streams).subtracting(["-"]).sorted()
     attributes.append(.init("msid-semantic", ([" WMS"] + named).joined(separator: " ")))
     return attributes
