@@ -14,6 +14,10 @@ extension Client {
       guard let call = calls[sid] else { return send(iq.reply(.error(.unknownSession)).element) }
       call.session?.receive(jingle, from: from, id: iq.id)
       pump(call)
+    case .violation(let violation, let sid):
+      guard let call = calls[sid], call.session != nil else { return send(iq.reply(.error(violation.error)).element) }
+      call.session?.receive(violation, from: from, id: iq.id)
+      pump(call)
     case .offer(let jingle, _):
       do throws(StanzaError) {
         try receiveOffer(jingle, from: from, id: iq.id, own: own)

@@ -11,6 +11,9 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
   package enum Route: Sendable {
     /// To the session of this handle.
     case deliver(Jingle, to: Handle)
+    /// To the session of this handle (`JingleSession.receive(_:from:id:)` answers it), which it violates: what the session
+    /// waits for will not come.
+    case violation(Jingle.Violation, of: Handle)
     /// To a new session (`JingleSession(answering:…)`), if it is wanted.
     ///
     /// The sessions in `overruling` are this side's own offers of the same moment, which the new one replaces: the peer
@@ -72,7 +75,10 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
     do {
       jingle = try Jingle(element)
     } catch {
-      return .refuse(error)
+      guard let violation = Jingle.Violation(element, error: error), violation.action != .sessionInitiate,
+        let entry = entries[Key(sid: violation.sid, peer: from)]
+      else { return .refuse(error) }
+      return .violation(violation, of: entry.handle)
     }
     if case .unknown(let name) = jingle.action, !jingle.action.isInformational {
       return .refuse(.badRequest("unknown action \(name)"))

@@ -110,13 +110,8 @@ extension JingleSession {
 
   private mutating func takeAccept(_ accepted: [Jingle.Content], groups: [ContentGroup]) throws(StanzaError) {
     for content in accepted where content.description == nil {
-      // The peer takes it for agreed on.
       let error = StanzaError.badRequest("content \(content.name) has no description")
-      drop(content.name)
-      change(
-        .contentRemove, Jingle.Content(creator: role, name: content.name), reason: Jingle.Reason(.failedApplication))
-      outputs.append(.event(.notAdded(contents: [content.name], .refused(error))))
-      terminateIfEmpty()
+      acceptViolated([content.name], error)
       throw error
     }
     guard !accepted.isEmpty else { return }
@@ -139,6 +134,16 @@ extension JingleSession {
     }
     outputs.append(.event(.acceptedContents(accepted, agreed)))
     sendWaitingTransports()
+  }
+
+  /// Contents of this side were accepted in a way that cannot be understood. The peer takes them for agreed on.
+  mutating func acceptViolated(_ names: [String], _ error: StanzaError) {
+    for name in names where awaitsDecision(name) {
+      drop(name)
+      change(.contentRemove, Jingle.Content(creator: role, name: name), reason: Jingle.Reason(.failedApplication))
+      outputs.append(.event(.notAdded(contents: [name], .refused(error))))
+    }
+    terminateIfEmpty()
   }
 
   mutating func processReject(_ jingle: Jingle) throws(StanzaError) {
@@ -165,11 +170,13 @@ extension JingleSession {
   mutating func processModify(_ named: [Jingle.Content]) throws(StanzaError) {
     let modified = try known(named)
     for content in modified {
-      if contents[content.name]?.isAdded == true { throw .outOfOrder }
+      if contents[content.name]?.isAdded == true, !awaitsDecision(content.name) { throw .outOfOrder }
       if role == .initiator, isOutstanding(.contentModify, of: content.name) { throw .tieBreak }
     }
     acknowledged()
     for content in modified {
+      // Dino says so before it accepts a content. The directions that hold are those of its acceptance.
+      if contents[content.name]?.isAdded == true { continue }
       if isOutstanding(.contentModify, of: content.name) {
         overrule(.contentModify, of: content.name)
         outputs.append(.event(.notModified(content: content.name, content.senders, .tieBreak)))

@@ -45,6 +45,9 @@ package struct StanzaError: Error, Hashable, Sendable {
     }
   }
 
+  /// The longest text that is kept of a peer's, in Unicode scalars.
+  package static let maximumTextLength = 1024
+
   package var condition: Condition
   package var type: Kind
   /// Words for people, if the sender gave any.
@@ -82,7 +85,7 @@ extension StanzaError {
     var known = false
     for child in element.children {
       if child.is("text", Self.namespace) {
-        text = text ?? child.text
+        text = text ?? String(String.UnicodeScalarView(child.text.unicodeScalars.prefix(Self.maximumTextLength)))
       } else if child.namespace != Self.namespace {
         application = application ?? child
       } else if !known, let condition = Condition(rawValue: child.name) {
