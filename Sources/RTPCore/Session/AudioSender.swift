@@ -4,12 +4,15 @@ import MediaTime
 struct AudioSender: Sendable {
   var stream: SendStream
   private(set) var figures: RTPSession.OutboundStatistics
-  private let extensions: OutgoingExtensions
+  private var extensions: OutgoingExtensions
+  private let mid: String?
+  private let usesTransportFeedback: Bool
 
+  private var sends: Bool
   private let payloadType: UInt8
   private let clockRate: Int
-  private let initialTimestamp: RTPTimestamp
-  /// The position behind the last frame.
+  private var initialTimestamp: RTPTimestamp
+  /// The position behind the last frame; nil at first and after a pause.
   private var end: Int64?
   /// The moment of position 0, as far as the moments at which frames are sent tell.
   private var origin: Instant?
@@ -18,11 +21,23 @@ struct AudioSender: Sendable {
     stream = SendStream(
       ssrc: audio.localSSRC, initialSequenceNumber: audio.initialSequenceNumber, clockRate: audio.clockRate)
     figures = RTPSession.OutboundStatistics(ssrc: audio.localSSRC)
+    mid = audio.mid
+    usesTransportFeedback = audio.usesTransportFeedback
     extensions = OutgoingExtensions(
       agreed, mid: audio.mid, isAudio: true, usesTransportFeedback: audio.usesTransportFeedback)
+    sends = audio.sends
     payloadType = audio.payloadType
     clockRate = audio.clockRate
     initialTimestamp = audio.initialTimestamp
+  }
+
+  mutating func use(_ agreed: RTPSession.HeaderExtensions) {
+    extensions = OutgoingExtensions(agreed, mid: mid, isAudio: true, usesTransportFeedback: usesTransportFeedback)
+  }
+
+  mutating func setSending(_ sends: Bool) {
+    if sends, !self.sends { end = nil }
+    self.sends = sends
   }
 
   /// What stands before the payload in a packet, at most.

@@ -7,7 +7,8 @@ extension RTPSession {
     package var cname: String
     /// Nil when no audio was agreed on for this transport.
     package var audio: AudioStream?
-    /// One for each video content of this transport; the index names it from then on.
+    /// One for each video content of this transport; the index names it from then on, and is not used again when the
+    /// video is removed.
     package var video: [VideoStream]
     /// The header extensions that were agreed on. One id means one thing in the whole transport.
     package var headerExtensions: HeaderExtensions
@@ -178,6 +179,8 @@ extension RTPSession {
     /// The largest packet sent, in bytes, header included and SRTP's trailer not.
     package var maximumPacketSize: Int
     package var assembler: FrameAssembler.Configuration
+    /// It has ended; its place is kept, since the others' indices are their names.
+    package internal(set) var isRemoved = false
 
     package init(
       localSSRC: UInt32, remoteSSRCs: [UInt32] = [], remoteRetransmissionSSRCs: [UInt32: UInt32] = [:],

@@ -97,7 +97,8 @@ package struct ReceiveStream: Sendable {
     return .restarted(highest)
   }
 
-  /// Takes a packet's arrival into the interarrival jitter.
+  /// Takes a packet's arrival into the interarrival jitter, but for a jump of the timestamps: after a pause they may
+  /// have stood still meanwhile.
   ///
   /// - Specification: RFC 3550 A.8
   package mutating func noteArrival(of timestamp: RTPTimestamp, at now: Instant) {
@@ -106,6 +107,7 @@ package struct ReceiveStream: Sendable {
     defer { lastTransit = transit }
     guard let lastTransit else { return }
     let difference = abs(Int64(Int32(bitPattern: transit &- lastTransit)))
+    guard difference < Int64(clockRate) else { return }
     scaledJitter += difference - ((scaledJitter + 8) >> 4)
   }
 

@@ -3,8 +3,11 @@ import MediaTime
 /// What the peer sends for one content: one stream at a time.
 ///
 /// The first SSRC is it, at once, since SRTP has vouched for the packet; another takes its place when two of its packets
-/// come in a row while the first is silent, or after the first's BYE.
+/// come in a row while the first is silent, at once when that has been silent for a while or has said BYE.
 struct RemoteStream: Sendable {
+  /// A stream that pauses for so long is no rival of one that begins: its first packet may be a key frame's.
+  private static let silence = Duration.seconds(1)
+
   enum Verdict: Hashable, Sendable {
     case next(ExtendedSequenceNumber)
     case reordered(ExtendedSequenceNumber)
@@ -28,6 +31,7 @@ struct RemoteStream: Sendable {
   private let maximumMisorder: Int
   /// A second stream that may take the first one's place.
   private var candidate: (ssrc: UInt32, expected: SequenceNumber)?
+  private var lastArrival: Instant?
   /// A stream that has ended or was replaced: its late packets do not bring it back before this time.
   private var retired: (ssrc: UInt32, until: Instant)?
   /// What earlier streams add to the figures.
@@ -82,13 +86,13 @@ struct RemoteStream: Sendable {
   private mutating func begin(_ header: RTPHeader, at now: Instant) -> Verdict {
     if let retired, retired.ssrc == header.ssrc, now < retired.until { return .ignored }
     let previous = current?.ssrc ?? retired?.ssrc
-    if current != nil {
+    if current != nil, let lastArrival, now - lastArrival < Self.silence {
       guard let candidate, candidate.ssrc == header.ssrc, candidate.expected == header.sequenceNumber else {
         candidate = (header.ssrc, header.sequenceNumber + 1)
         return .ignored
       }
-      retire(at: now)
     }
+    retire(at: now, patience: .seconds(5))
     let begun = ReceiveStream(
       ssrc: header.ssrc, first: header.sequenceNumber, clockRate: clockRate, maximumMisorder: maximumMisorder)
     current = begun
@@ -98,17 +102,21 @@ struct RemoteStream: Sendable {
   }
 
   private mutating func note(_ header: RTPHeader, at now: Instant) {
+    lastArrival = now
     figures.bytesReceived += header.payloadRange.count
     if !header.payloadRange.isEmpty { current?.noteArrival(of: header.timestamp, at: now) }
   }
 
   /// Keeps a stream's figures and lets another one begin.
-  mutating func retire(at now: Instant) {
+  ///
+  /// - Parameter patience: how long its late packets are not taken for its return. A sender that is put on hold may say
+  ///   BYE, and come back with the same SSRC.
+  mutating func retire(at now: Instant, patience: Duration = .seconds(1)) {
     guard let current else { return }
     figures = statistics
     pastReceived += current.receivedCount
     pastLost += current.cumulativeLost
-    retired = (current.ssrc, now + .seconds(5))
+    retired = (current.ssrc, now + patience)
     candidate = nil
     report = nil
     self.current = nil

@@ -53,6 +53,9 @@ struct VideoReceiver: Sendable {
     statistics.frameSize = frameSize
   }
 
+  /// Of what comes.
+  var ssrcs: [UInt32] { [source.ssrc, retransmissions?.ssrc].compactMap { $0 } }
+
   // MARK: Packets
 
   func isRetransmission(_ payloadType: UInt8) -> Bool { rtx.repeats(payloadType) }
@@ -142,12 +145,14 @@ struct VideoReceiver: Sendable {
   mutating func retire(at now: Instant) {
     source.retire(at: now)
     nack.restart()
+    assembler.pause()
   }
 
   mutating func setReceiving(_ receives: Bool) {
     guard receives != self.receives else { return }
     self.receives = receives
     restart()
+    assembler.pause()
   }
 
   mutating func note(roundTripTime: Duration?) {
@@ -210,10 +215,12 @@ struct VideoReceiver: Sendable {
         return .nack(NACK(mediaSSRC: ssrc, sequenceNumbers: numbers))
       }
     }
+    isDormant = lastArrival.map { now - $0 >= Self.silence } ?? true
+    // Who comes back after a pause may begin with a key frame by itself.
+    guard !isDormant else { return nil }
     let isWaiting = assembler.needsKeyFrame && !assembler.isKeyFrameUnderWay
     if nack.takeGivenUp() || isWaiting { requester?.need() }
-    isDormant = lastArrival.map { now - $0 >= Self.silence } ?? true
-    guard !isDormant, let request = requester?.request(mediaSSRC: ssrc, at: now) else { return nil }
+    guard let request = requester?.request(mediaSSRC: ssrc, at: now) else { return nil }
     if case .pictureLoss = request { figures.pliCount += 1 } else { figures.firCount += 1 }
     return request
   }
