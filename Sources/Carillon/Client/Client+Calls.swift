@@ -291,6 +291,8 @@ extension Client {
       switch deadline {
       case .goodbye:
         terminate(call, .success, nil, byPeer: true)
+      case .seek:
+        seek(call)
       case .connect where call.phase == .ringing:
         terminate(call, .timeout, CallError(.noAnswer, silence(of: call)))
       case .connect:

@@ -14,6 +14,7 @@ extension Client {
       guard let call = calls[sid] else { return send(iq.reply(.error(.unknownSession)).element) }
       call.session?.receive(jingle, from: from, id: iq.id)
       pump(call)
+      if call.phase != .ended { found(call) }
     case .offer(let jingle, _):
       do throws(StanzaError) {
         try receiveOffer(jingle, from: from, id: iq.id, own: own)
@@ -61,7 +62,10 @@ extension Client {
   func carryOut(_ output: JingleSession.Output, of call: ActiveCall) {
     switch output {
     case .request(let jingle, let recipient, let token):
-      request(.set(jingle.element), to: recipient, endsCall: jingle.action == .sessionTerminate) { outcome in
+      // The question whether the peer has the session is put anew on each stream.
+      let repeats = { call.session?.isWorthRepeating(token, fromNewAddress: $0) ?? false }
+      let isQuestion = jingle.action == .sessionInfo && jingle.payloads.isEmpty
+      request(.set(jingle.element), to: recipient, repeats: isQuestion ? nil : repeats) { outcome in
         call.session?.receive(outcome, for: token)
         self.pump(call)
       }
@@ -114,6 +118,8 @@ extension Client {
     case .acknowledged, .receivedDescription, .modified, .notModified, .refused, .acceptedContents, .notAdded,
       .acceptedTransport, .rejectedTransport:
       break
+    case .confirmed: found(call)
+    case .unconfirmed: notFound(call)
     case .unanswered(let action, let error):
       logger.info(
         "request not granted",
