@@ -15,6 +15,19 @@ final class ActiveCall {
     case addition(String)
     /// The media path was closed, and no word of it came through signalling.
     case goodbye
+    /// The peer is to be asked again whether it still has the call.
+    case seek
+  }
+
+  /// Whether the peer can be reached through the server.
+  enum Signalling {
+    case up
+    /// There is no stream; the peer was last known to have the call, or not.
+    case lost(isFound: Bool)
+    /// There is a new stream, and the peer is asked whether it still has the call.
+    case seeking(Backoff)
+    /// There is a stream under another address than the peer knows.
+    case cutOff
   }
 
   /// Where a call stands, for error messages and for what may still happen.
@@ -87,6 +100,7 @@ final class ActiveCall {
   var incoming: IncomingProposal?
   var session: JingleSession?
   var deadlines = DeadlineTable<Deadline>()
+  var signalling = Signalling.up
 
   /// Set once this side has decided what it sends and receives.
   var media: MediaOffer?

@@ -297,6 +297,8 @@ extension Client {
         transportFailed(
           call, index, .connectivityError,
           CallError(.connectivity, "No encrypted path was found for what was to join the call."))
+      case .seek:
+        seek(call)
       case .connect where call.phase == .ringing:
         terminate(call, .timeout, CallError(.noAnswer, silence(of: call)))
       case .connect:

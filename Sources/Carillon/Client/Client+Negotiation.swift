@@ -24,7 +24,7 @@ extension Client {
     guard let media = call.media, call.phase != .ended, call.session == nil,
       call.transports.values.allSatisfy({ $0.local != nil })
     else { return }
-    guard let own = link?.address else { return terminate(call, .cancel, error(of: .disconnected, call)) }
+    guard let own = address else { return terminate(call, .cancel, error(of: .disconnected, call)) }
     var offer: [Jingle.Content] = []
     var numbers = MediaNegotiation.Numbers()
     for (index, kind) in media.kinds.sorted(by: { $0.rawValue < $1.rawValue }).enumerated() {

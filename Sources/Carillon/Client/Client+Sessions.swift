@@ -14,6 +14,7 @@ extension Client {
       guard let call = calls[sid] else { return send(iq.reply(.error(.unknownSession)).element) }
       call.session?.receive(jingle, from: from, id: iq.id)
       pump(call)
+      if call.phase != .ended { found(call) }
     case .violation(let violation, let sid):
       guard let call = calls[sid], call.session != nil else { return send(iq.reply(.error(violation.error)).element) }
       call.session?.receive(violation, from: from, id: iq.id)
@@ -67,7 +68,10 @@ extension Client {
   func carryOut(_ output: JingleSession.Output, of call: ActiveCall) {
     switch output {
     case .request(let jingle, let recipient, let token):
-      request(.set(jingle.element), to: recipient, endsCall: jingle.action == .sessionTerminate) { outcome in
+      // The question whether the peer has the session is put anew on each stream.
+      let repeats = { call.session?.isWorthRepeating(token, fromNewAddress: $0) ?? false }
+      let isQuestion = jingle.action == .sessionInfo && jingle.payloads.isEmpty
+      request(.set(jingle.element), to: recipient, repeats: isQuestion ? nil : repeats) { outcome in
         call.session?.receive(outcome, for: token)
         self.pump(call)
       }
@@ -125,6 +129,8 @@ extension Client {
       call.session?.rejectTransport(for: content)
     case .acknowledged, .receivedDescription, .refused, .acceptedTransport, .rejectedTransport:
       break
+    case .confirmed: found(call)
+    case .unconfirmed: notFound(call)
     case .unanswered(let action, let error):
       logger.info(
         "request not granted",

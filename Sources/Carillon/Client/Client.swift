@@ -32,14 +32,23 @@ public actor Client {
   private var sleeper: (deadline: Instant, task: Task<Void, Never>)?
   private(set) var onlineWaiters: [UUID: CheckedContinuation<Void, any Error>] = [:]
 
-  // What belongs to the stream of the moment.
+  /// How long to wait for the next stream.
+  var backoff = Backoff.connecting
+  /// Ends that wait.
+  var hurry: AsyncStream<Void>.Continuation?
+
+  // What belongs to the stream of the moment, or to the last one until there is another.
   var link: (any StanzaLink)?
+  /// The address under which this client is, or was last, known.
+  var address: JID?
   var iqs: IQTracker
-  var answers: [String: (IQTracker.Outcome) -> Void] = [:]
+  /// By the requests' ids.
+  var answers: [String: Outstanding] = [:]
+  var requestCount = 0
   var roster: Roster
   var presences = PresenceTable()
   var capabilities = CapabilitiesCache()
-  /// What could not be sent while there was no stream: the ends of calls. Bound: 64, later ones dropped.
+  /// What could not be sent while there was no stream, without the requests. Bounded, later ones dropped: see `send`.
   var unsent: [XMLElement] = []
 
   var services: (list: [ExternalService], fetchedAt: Instant)?
@@ -55,8 +64,9 @@ public actor Client {
   public init(configuration: Configuration) {
     // The same resource each time, so that the peers of running calls find this device again.
     let resource = configuration.account.resourcepart ?? "carillon.\(UUID().uuidString.prefix(8).lowercased())"
+    let connector = ServerConnector(configuration, resource: resource)
     self.init(configuration: configuration, loop: GLibLoop()) {
-      try await ServerLink.connect(configuration, resource: resource)
+      try await connector.connect()
     }
   }
 
@@ -89,7 +99,8 @@ public actor Client {
 
   /// Connects, stays connected and serves until it is cancelled. Never runs twice at a time.
   ///
-  /// When the stream goes down it is made anew, after 1 s at first and 60 s at most; calls in progress go on meanwhile.
+  /// When the stream goes down it is made anew, or carried on where the server can (XEP-0198): after 1 s at first and 60 s
+  /// at most. Calls in progress go on meanwhile, and are found again.
   ///
   /// - Throws: `CallError` when the first connection cannot be made, or a later one never will: the password is
   ///   refused, the configuration is wrong.
@@ -256,8 +267,8 @@ public actor Client {
   private func timersFired() {
     sleeper = nil
     let now = SystemClock.now
-    if let silenceDeadline, silenceDeadline <= now { pingServer() }
-    for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?(.timedOut) }
+    if let silenceDeadline, silenceDeadline <= now { pingServer(within: configuration.keepalive.answer) }
+    for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?.then(.timedOut) }
     for call in Array(calls.values) { timeout(call, at: now) }
     rearm()
   }

@@ -12,6 +12,8 @@ extension CallEvent {
     case .connecting: ("call.connecting", [:])
     case .connected(let report): ("call.connected", report.object)
     case .statistics(let statistics): ("call.statistics", statistics.object)
+    case .signallingLost: ("call.signallingLost", [:])
+    case .signallingRestored: ("call.signallingRestored", [:])
     case .ended(let end): ("call.ended", end.object)
     default: nil
     }

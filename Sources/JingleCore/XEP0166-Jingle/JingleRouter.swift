@@ -34,7 +34,8 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
     var openOffer: Set<String> = []
   }
 
-  private let own: JID
+  /// This side's full address. It changes when a server binds a new stream to another.
+  package var own: JID
   private let maximumSessions: Int
   private var entries: [Key: Entry] = [:]
 

@@ -1,4 +1,4 @@
-package import XMPPCore
+import XMPPCore
 
 /// What a content shows, for contents that their media alone do not tell apart: a face, or the screen.
 ///
