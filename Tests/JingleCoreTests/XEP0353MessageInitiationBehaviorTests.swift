@@ -193,18 +193,17 @@ import XMPPCore
 
   func incoming(
     _ action: JingleMessage.Action = .propose([.rtp(RTPDescription(media: "audio"))]), from caller: JID = romeo,
-    isDelayed: Bool = false
+    hasCarbons: Bool = true
   ) -> IncomingProposal? {
     IncomingProposal(
-      message(action), from: caller, own: juliet, isDelayed: isDelayed, patience: .seconds(60), at: Self.start)
+      message(action), from: caller, own: juliet, hasCarbons: hasCarbons, patience: .seconds(60), at: Self.start)
   }
 
-  @Test func `A proposal tells who calls, about what, and how old it is`() throws {
-    let proposal = try #require(incoming(isDelayed: true))
+  @Test func `A proposal tells who calls, and about what`() throws {
+    let proposal = try #require(incoming())
     #expect(proposal.id == Self.id)
     #expect(proposal.caller == romeo)
     #expect(proposal.media == ["audio"])
-    #expect(proposal.isDelayed)
     #expect(proposal.nextDeadline == Self.start + .seconds(60))
   }
 
@@ -244,14 +243,14 @@ import XMPPCore
 
   /// What others say while it rings.
   static let news: [(JID, JingleMessage.Action, [IncomingProposal.Output])] = [
-    (romeo, .retract(busy), [.event(.retracted(busy))]),
+    (romeo, .retract(busy), [.event(.retracted(busy, isTieBreak: false))]),
     (romeo, .finish(busy), [.event(.finished(busy, migratedTo: nil))]),
     (romeo, .proceed, []),
     (romeo, .reject(busy), []),
     (romeo, .accept, []),
     (julietsPhone, .accept, [.event(.answeredElsewhere(device: julietsPhone))]),
     (julietsPhone, .proceed, [.event(.answeredElsewhere(device: julietsPhone))]),
-    (julietsPhone, .reject(busy), [.event(.rejectedElsewhere(busy, device: julietsPhone))]),
+    (julietsPhone, .reject(busy), [.event(.rejectedElsewhere(busy, isTieBreak: false, device: julietsPhone))]),
     (julietsPhone, .ringing, []),
     (julietsPhone, .retract(nil), []),
     (juliet, .accept, []),
@@ -266,10 +265,10 @@ import XMPPCore
     sender: JID, action: JingleMessage.Action, outputs: [IncomingProposal.Output]
   ) throws {
     var proposal = try #require(incoming())
-    proposal.receive(message(action), from: sender)
+    proposal.receive(message(action), from: sender, at: Self.start)
     #expect(drain(&proposal) == outputs)
     #expect((proposal.nextDeadline == nil) == !outputs.isEmpty)
-    proposal.receive(message(action, id: "other"), from: sender)
+    proposal.receive(message(action, id: "other"), from: sender, at: Self.start)
     #expect(drain(&proposal).isEmpty)
   }
 
@@ -278,21 +277,21 @@ import XMPPCore
       var proposal = try #require(incoming())
       proposal.accept(patience: .seconds(10), at: Self.start)
       _ = drain(&proposal)
-      proposal.receive(message(action), from: sender)
+      proposal.receive(message(action), from: sender, at: Self.start)
       #expect(drain(&proposal).isEmpty)
     }
     var proposal = try #require(incoming())
     proposal.accept(patience: .seconds(10), at: Self.start)
     _ = drain(&proposal)
-    proposal.receive(message(.retract(nil)), from: romeo)
-    #expect(drain(&proposal) == [.event(.retracted(nil))])
+    proposal.receive(message(.retract(nil)), from: romeo, at: Self.start)
+    #expect(drain(&proposal) == [.event(.retracted(nil, isTieBreak: false))])
   }
 
   @Test func `The peer's finish can be answered`() throws {
     var proposal = try #require(incoming())
     proposal.accept(patience: .seconds(10), at: Self.start)
     _ = drain(&proposal)
-    proposal.receive(message(.finish(nil, migratedTo: "new")), from: romeo)
+    proposal.receive(message(.finish(nil, migratedTo: "new")), from: romeo, at: Self.start)
     #expect(drain(&proposal) == [.event(.finished(nil, migratedTo: "new"))])
     proposal.finish(Jingle.Reason(.success))
     #expect(drain(&proposal) == [.send(message(.finish(Jingle.Reason(.success))), to: romeo)])
