@@ -110,6 +110,103 @@ struct RingingTests {
     }
   }
 
+  @Test func `when contacts alone may call, nobody else can tell whether anybody is there`() async throws {
+    let rang = Log<String>()
+    server.setRoster(
+      [
+        RosterItem(jid: jid("friend@localhost"), subscription: .both),
+        RosterItem(jid: jid("follower@localhost"), subscription: .from),
+        RosterItem(jid: jid("idol@localhost"), subscription: .to),
+        RosterItem(jid: jid("nobody@localhost"), subscription: .none),
+      ], of: jid("alice@localhost"))
+    try await withClient(
+      server, "alice@localhost/laptop", configure: { $0.callers = .contacts }, onCall: { rang.append("\($0.peer.bare)") }
+    ) { [server] alice in
+      let own = alice.configuration.account
+      for name in ["friend", "follower", "idol", "nobody", "stranger"] {
+        try await withScript(server, "\(name)@localhost/x") { caller in
+          await caller.send(.audioProposal, name, to: own.bare, extra: [DeliveryReceipt.request.element])
+          let answers = [
+            try await caller.request(Jingle(.sessionInitiate, sid: "2", contents: [.audio()]), to: own),
+            try await caller.request(Jingle(.sessionTerminate, sid: "3"), to: own),
+            try await caller.request(XMLElement("jingle", namespace: Jingle.namespace), to: own),
+            try await caller.request(XMLElement("query", namespace: DiscoInfo.namespace), to: own),
+            // Nobody at all is there.
+            try await caller.request(XMLElement("query", namespace: DiscoInfo.namespace), to: jid("alice@localhost/gone")),
+          ].map(\.content)
+          if ["friend", "follower"].contains(name) {
+            _ = try await caller.message("ringing")
+            #expect(answers[1] == .error(.unknownSession))
+          } else {
+            #expect(Set(answers) == [.error(StanzaError(.serviceUnavailable))])
+            #expect(await !caller.has { $0.name == "message" })
+          }
+        }
+      }
+      #expect(rang.entries == ["friend@localhost", "follower@localhost"])
+    }
+  }
+
+  @Test func `whom this side calls may call back, contact or not`() async throws {
+    try await withScript(server, "bob@localhost/desk") { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop", configure: { $0.callers = .contacts }, onCall: { _ in try await think() }
+      ) { alice in
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (_, caller) = try await bob.message("propose")
+        await bob.send(.audioProposal, "0", to: caller.bare)
+        let (ringing, _) = try await bob.message("ringing")
+        #expect(ringing.id == "0")
+        #expect(await result.events.end?.migratedTo == "0")
+      }
+    }
+  }
+
+  @Test func `who does not see this account's presence is shown it when the two talk`() async throws {
+    server.setRoster([RosterItem(jid: jid("friend@localhost"), subscription: .both)], of: jid("alice@localhost"))
+    try await withClient(server, "alice@localhost/laptop", onCall: answering { .tone(440) }) { [server] alice in
+      let own = alice.configuration.account
+      for name in ["friend", "stranger"] {
+        try await withScript(server, "\(name)@localhost/x") { caller in
+          try await until { await alice.knows(caller.address) }
+          await caller.send(.audioProposal, name, to: own.bare)
+          _ = try await caller.message("proceed")
+          let isShown = await caller.has { $0.name == "presence" && $0[attribute: "to"] == "\(caller.address)" }
+          #expect(isShown == (name == "stranger"))
+          await caller.send(.retract(nil), name, to: own.bare)
+        }
+      }
+    }
+  }
+
+  @Test func `of devices without message initiation the preferred one rings, and with one that has it all are proposed to`()
+    async throws
+  {
+    try await withScript(server, "bob@localhost/old", features: ScriptedPeer.callable) { [server] old in
+      try await withScript(server, "bob@localhost/text", features: ["urn:xmpp:receipts"]) { text in
+        try await withScript(server, "bob@localhost/better", features: ScriptedPeer.callable) { better in
+          await better.prefer(5)
+          try await withClient(
+            server, "alice@localhost/laptop", configure: { $0.ringingTimeout = .milliseconds(200) }
+          ) { alice in
+            for device in [old, text, better] { try await until { await alice.knows(device.address) } }
+            try await until { await alice.presences[better.address]?.priority == 5 }
+            async let direct = alice.follow("bob@localhost", .tone(440))
+            _ = try await better.jingle(.sessionInitiate)
+            #expect(await direct.error?.code == .noAnswer)
+            try await withScript(server, "bob@localhost/new") { new in
+              try await until { await alice.knows(new.address) }
+              async let proposed = alice.follow("bob@localhost", .tone(440))
+              _ = try await new.message("propose")
+              #expect(await proposed.error?.code == .noAnswer)
+            }
+            #expect(await !old.has { $0.first("jingle", Jingle.namespace) != nil })
+          }
+        }
+      }
+    }
+  }
+
   @Test func `the caller hangs up while it rings, and the handler is cancelled`() async throws {
     let answers = Log<CallError>()
     let onCall: OnCall = { incoming in

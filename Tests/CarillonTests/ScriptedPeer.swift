@@ -45,6 +45,12 @@ actor ScriptedPeer {
 
   // MARK: Out
 
+  func prefer(_ priority: Int8) {
+    var presence = Presence(payloads: [responder.capabilities.element])
+    presence.priority = priority
+    link.send(presence.element)
+  }
+
   /// Asks for copies of what the account's other devices send and receive.
   func enableCarbons() async throws {
     link.send(IQ(id: "carbons", .set(MessageCarbon.enable)).element)

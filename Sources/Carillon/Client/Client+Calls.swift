@@ -265,6 +265,8 @@ extension Client {
       let reason = Jingle.Reason(.expired, text: "Session migrated")
       call.outgoing?.finish(reason, migratedTo: sid)
       call.incoming?.finish(reason, migratedTo: sid)
+      // Before the session's own end, which does not say that it goes on.
+      pump(call)
       migrated(call, to: sid)
     }
     return running.max { ($0.connectedAt != nil ? 1 : 0) < ($1.connectedAt != nil ? 1 : 0) }?.sid
