@@ -26,6 +26,9 @@ public final class InMemoryServer: Sendable {
     /// The clients by their full addresses, and what they last said of themselves.
     var clients: [JID: Session] = [:]
     var presences: [JID: XMLElement] = [:]
+    /// Whose devices want to be told what the account's other devices send and receive.
+    var copied: Set<JID> = []
+    var rosters: [JID: [RosterItem]] = [:]
     var linkCount = 0
   }
 
@@ -50,15 +53,22 @@ public final class InMemoryServer: Sendable {
   private let state = Mutex(State())
   private let loop: GLibLoop
   private let rewrite: @Sendable (XMLElement) -> XMLElement
+  private let hasCarbons: Bool
 
   /// - Parameter domain: what its accounts' addresses end in.
   public convenience init(domain: String = "localhost") {
-    self.init(domain: domain) { $0 }
+    self.init(domain: domain, carbons: true)
   }
 
-  /// - Parameter rewrite: what becomes of each stanza on its way, for tests that need another client's habits.
-  package init(domain: String = "localhost", rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement) {
+  /// - Parameters:
+  ///   - carbons: whether it copies messages to an account's other devices (XEP-0280).
+  ///   - rewrite: what becomes of each stanza on its way, for tests that need another client's habits.
+  package init(
+    domain: String = "localhost", carbons: Bool = true,
+    rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement = { $0 }
+  ) {
     self.domain = domain
+    hasCarbons = carbons
     self.rewrite = rewrite
     loop = GLibLoop(name: "carillon-memory")
   }
@@ -72,6 +82,11 @@ public final class InMemoryServer: Sendable {
     return Client(configuration: configuration, loop: loop, localAddresses: ["127.0.0.1"]) {
       self.connect(configuration.account)
     }
+  }
+
+  /// What an account's roster holds when its devices come online.
+  package func setRoster(_ items: [RosterItem], of account: JID) {
+    state.withLock { $0.rosters[account.bare] = items }
   }
 
   /// Cuts a client's link, as a network does that fails. The client connects again by itself.
@@ -111,6 +126,7 @@ public final class InMemoryServer: Sendable {
   fileprivate func disconnect(_ address: JID, from link: Int? = nil) {
     let (session, wasAvailable) = state.withLock { state -> (Session?, Bool) in
       guard link == nil || state.clients[address]?.link == link else { return (nil, false) }
+      state.copied.remove(address)
       return (state.clients.removeValue(forKey: address), state.presences.removeValue(forKey: address) != nil)
     }
     if wasAvailable { broadcast(Presence(.unavailable, from: address).element, from: address) }
@@ -135,40 +151,51 @@ public final class InMemoryServer: Sendable {
     case .presence(let presence) where presence.to == nil: receive(presence, stanza, from: sender)
     case .presence(let presence): deliver(stanza, to: presence.to ?? sender)
     case .message(let message):
-      deliver(stanza, to: message.to ?? sender.bare)
-      if message.type == .chat, message.to?.bare != sender.bare { copy(stanza, to: sender) }
+      let recipient = message.to ?? sender.bare
+      let reached = deliver(stanza, to: recipient)
+      guard message.type == .chat else { return }
+      copy(stanza, as: "received", to: recipient.bare, without: reached.union([sender]))
+      if recipient.bare != sender.bare { copy(stanza, as: "sent", to: sender.bare, without: [sender]) }
     case .iq(let iq):
-      if let recipient = iq.to, !recipient.isBare { return deliver(stanza, to: recipient) }
-      answer(iq, for: sender)
+      if let recipient = iq.to, !recipient.isBare {
+        deliver(stanza, to: recipient)
+      } else {
+        answer(iq, for: sender)
+      }
     }
   }
 
-  private func deliver(_ stanza: XMLElement, to recipient: JID) {
-    let isDelivered = state.withLock { state in
+  /// - Returns: the devices that it reached.
+  @discardableResult
+  private func deliver(_ stanza: XMLElement, to recipient: JID) -> Set<JID> {
+    let reached = state.withLock { state in
       let recipients =
         recipient.isBare
         ? state.clients.keys.filter { $0.bare == recipient && state.presences[$0] != nil }
         : state.clients[recipient] == nil ? [] : [recipient]
       for address in recipients { state.clients[address]?.yield(stanza) }
-      return !recipients.isEmpty
+      return Set(recipients)
     }
-    if !isDelivered, stanza.name != "presence",
+    if reached.isEmpty, stanza.name != "presence",
       let reply = StanzaError(.serviceUnavailable).reply(to: stanza),
       let sender = try? JID(stanza[attribute: "from"] ?? "")
     {
       state.withLock { $0.clients[sender]?.yield(reply) }
     }
+    return reached
   }
 
-  /// Tells a sender's other devices what it sent.
-  private func copy(_ stanza: XMLElement, to sender: JID) {
+  /// Tells an account's other devices what one of them `sent` or `received`.
+  private func copy(_ stanza: XMLElement, as kind: String, to account: JID, without excluded: Set<JID>) {
     let forwarded = XMLElement("forwarded", namespace: "urn:xmpp:forward:0", children: [stanza])
-    let carbon = XMLElement("sent", namespace: MessageCarbon.namespace, children: [forwarded])
+    let carbon = XMLElement(kind, namespace: MessageCarbon.namespace, children: [forwarded])
     state.withLock { state in
-      let others = state.clients.keys.filter { $0.bare == sender.bare && $0 != sender && state.presences[$0] != nil }
+      let others = state.clients.keys.filter {
+        $0.bare == account && !excluded.contains($0) && state.copied.contains($0)
+      }
       for address in others {
         state.clients[address]?
-          .yield(Message(type: .chat, from: sender.bare, to: address, payloads: [carbon]).element)
+          .yield(Message(type: .chat, from: account, to: address, payloads: [carbon]).element)
       }
     }
   }
@@ -196,11 +223,16 @@ public final class InMemoryServer: Sendable {
     guard let request = iq.request else { return }
     let content: IQ.Content =
       switch (request.name, request.namespace) {
-      case ("query", Roster.namespace): .result(XMLElement("query", namespace: Roster.namespace))
-      case ("enable", MessageCarbon.namespace): .result(nil)
+      case ("query", Roster.namespace):
+        .result(
+          XMLElement(
+            "query", namespace: Roster.namespace,
+            children: state.withLock { $0.rosters[sender.bare] ?? [] }.map(\.element)))
+      case ("enable", MessageCarbon.namespace) where hasCarbons: .result(nil)
       case ("ping", Ping.namespace): .result(nil)
       default: .error(StanzaError(.serviceUnavailable))
       }
+    if hasCarbons, request == MessageCarbon.enable { state.withLock { _ = $0.copied.insert(sender) } }
     var reply = iq.reply(content)
     reply.from = iq.to
     state.withLock { $0.clients[sender]?.yield(reply.element) }

@@ -137,7 +137,7 @@ extension Client {
       content.kind, content.streams, sends: content.media.sends(content.kind),
       beside: call.transports[content.transport]?.numbers ?? .init())
     if !isShared { description.dropTransportFeedback() }
-    description.append(content.categories)
+    description.categories = content.categories.map(\.rawValue).sorted().compactMap(ContentCategory.init)
     if !isShared { call.transports[content.transport]?.owner = content.name }
     if let index = call.additions.firstIndex(where: { $0.content.name == content.name }) {
       call.additions[index].content.offered = description
@@ -397,18 +397,8 @@ extension Client {
 }
 
 extension RTPDescription {
-  private static let categoryNamespace = "urn:xmpp:jingle:apps:category:0"
-
+  /// Those that have names.
   var contentCategories: Set<CallContent.Category> {
-    Set(
-      extensions.filter { $0.is("category", Self.categoryNamespace) }.compactMap {
-        $0[attribute: "name"].flatMap(CallContent.Category.init)
-      })
-  }
-
-  fileprivate mutating func append(_ categories: Set<CallContent.Category>) {
-    for category in categories.map(\.rawValue).sorted() {
-      extensions.append(XMLElement("category", namespace: Self.categoryNamespace, attributes: ["name": category]))
-    }
+    Set(categories.compactMap { CallContent.Category(rawValue: $0.rawValue) })
   }
 }

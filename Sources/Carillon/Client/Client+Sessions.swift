@@ -9,6 +9,7 @@ extension Client {
 
   func receiveJingle(_ payload: XMLElement, in iq: IQ) {
     guard let from = iq.from, let own = link?.address else { return }
+    guard mayKnowOfUs(from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
     switch router.route(payload, from: from) {
     case .deliver(let jingle, let sid):
       guard let call = calls[sid] else { return send(iq.reply(.error(.unknownSession)).element) }
@@ -19,7 +20,10 @@ extension Client {
       guard let call = calls[sid], call.session != nil else { return send(iq.reply(.error(violation.error)).element) }
       call.session?.receive(violation, from: from, id: iq.id)
       pump(call)
-    case .offer(let jingle, _):
+    case .offer(let jingle, let overruled):
+      for sid in overruled {
+        if let call = calls[sid] { loseTie(call, to: jingle.sid) }
+      }
       do throws(StanzaError) {
         try receiveOffer(jingle, from: from, id: iq.id, own: own)
       } catch {
@@ -44,10 +48,11 @@ extension Client {
       return pump(call)
     }
     // Nobody is told that this account is there who may not call it.
-    guard handlers.onCall != nil, handlers.allowsCall?(from) ?? true else { throw StanzaError(.serviceUnavailable) }
-    guard hasRoom(for: from) else { throw StanzaError(.resourceConstraint) }
+    guard handlers.onCall != nil, isWelcome(from) else { throw StanzaError(.serviceUnavailable) }
+    guard !outranks(jingle, from: from) else { throw .tieBreak }
+    guard hasRoom(for: from), ring(of: from) == nil, admits(from) else { throw StanzaError(.resourceConstraint) }
     let session = try JingleSession(
-        answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
+      answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
     let call = ActiveCall(
       sid: jingle.sid, peer: from, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
     call.session = session
@@ -60,7 +65,7 @@ extension Client {
     guard !kinds.isEmpty else { return refuseWithoutMedia(call) }
     call.session?.sendInfo(RTPInfo.ringing.element)
     pump(call)
-    offerToHandler(call, kinds)
+    offerToHandler(call, kinds, replaces: nil)
   }
 
   // MARK: The session's wishes

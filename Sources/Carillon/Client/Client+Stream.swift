@@ -93,7 +93,10 @@ extension Client {
     request(.get(Roster.request)) { outcome in
       if case .result(let payload) = outcome { try? self.roster.receiveResult(payload) }
     }
-    request(.set(MessageCarbon.enable)) { _ in }
+    hasCarbons = false
+    request(.set(MessageCarbon.enable)) { outcome in
+      if case .result = outcome { self.hasCarbons = true }
+    }
     fetchServices()
     link.send(Presence(payloads: [responder.capabilities.element]).element)
     findCalls(link.address, link.undelivered, isMoved: address.map { $0 != link.address } ?? false)
@@ -210,21 +213,20 @@ extension Client {
       services?.list = known.services
       return send(answer.element)
     }
+    guard mayKnowOfUs(iq.from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
     if let answer = responder.answer(to: iq) { send(answer.element) }
   }
 
   private func receive(_ message: Message) {
     guard let own = link?.address else { return }
-    var message = message
     do {
       switch try MessageCarbon.unwrap(message, account: own) {
-      case .received(let copy), .sent(let copy): message = copy
-      case nil: break
+      case .received(let copy), .sent(let copy): receiveInitiation(copy, own: own, isCopy: true)
+      case nil: receiveInitiation(message, own: own, isCopy: false)
       }
     } catch {
-      return logger.info("carbon refused", metadata: ["reason": "\(error)"])
+      logger.info("carbon refused", metadata: ["reason": "\(error)"])
     }
-    receiveInitiation(message, own: own)
   }
 
   private func receive(_ presence: Presence) {

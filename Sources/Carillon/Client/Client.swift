@@ -58,6 +58,13 @@ public actor Client {
   /// Calls that came in, over ones too, while their handlers run.
   var offered: [UUID: ActiveCall] = [:]
   var router: JingleRouter<String>
+  /// What was heard of proposals, across streams.
+  var ledger: ProposalLedger
+  var ringLimit = RingLimit()
+  /// Whether the server copies messages to the account's other devices.
+  var hasCarbons = false
+  /// Invitations that may still be taken back. Bound: `maximumInvitations`, the oldest are forgotten.
+  var invitations: [CallInvitation] = []
   var random = SystemRandomNumberGenerator()
 
   /// - Parameter configuration: checked when `run` connects.
@@ -84,6 +91,7 @@ public actor Client {
     self.connect = connect
     iqs = IQTracker(account: configuration.account)
     roster = Roster(account: configuration.account)
+    ledger = ProposalLedger(settling: configuration.settlingTime)
     router = JingleRouter(own: configuration.account, maximumSessions: configuration.maximumCalls)
     responder = EntityResponder(
       info: DiscoInfo(
@@ -250,7 +258,7 @@ public actor Client {
 
   /// Arms the one timer for whatever comes next.
   func rearm() {
-    let next = ([iqs.nextDeadline, silenceDeadline] + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
+    let next = ([iqs.nextDeadline, silenceDeadline, ledger.nextDeadline] + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
     guard next != sleeper?.deadline else { return }
     sleeper?.task.cancel()
     sleeper = next.map { deadline in
@@ -269,6 +277,7 @@ public actor Client {
     let now = SystemClock.now
     if let silenceDeadline, silenceDeadline <= now { pingServer(within: configuration.keepalive.answer) }
     for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?.then(.timedOut) }
+    settleStoredProposals(at: now)
     for call in Array(calls.values) { timeout(call, at: now) }
     rearm()
   }
