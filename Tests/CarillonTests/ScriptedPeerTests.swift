@@ -321,6 +321,26 @@ struct ScriptedPeerTests {
     }
   }
 
+  @Test func `the phone clients' call buttons find what they look for in disco`() async throws {
+    try await withScript(server, "bob@localhost/desk") { bob in
+      try await withClient(server, "alice@localhost/laptop", onCall: { _ in }) { alice in
+        let question = XMLElement("query", namespace: DiscoInfo.namespace)
+        bob.link.send(IQ(id: "disco", to: alice.configuration.account, .get(question)).element)
+        let answer = try await bob.next { $0[attribute: "id"] == "disco" && $0[attribute: "type"] == "result" }
+        let features = try #require(answer.children.first).children.compactMap { $0[attribute: "var"] }
+        // Conversations and Cheogram, Movim.
+        let wanted = [
+          "urn:xmpp:jingle:1", "urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:rtp:1",
+          "urn:xmpp:jingle:apps:dtls:0", "urn:xmpp:jingle:apps:rtp:audio", "urn:xmpp:jingle:apps:rtp:video",
+          "urn:xmpp:jingle-message:0",
+        ]
+        #expect(Set(features).isSuperset(of: wanted))
+        // It would say that this side cannot trickle.
+        #expect(!features.contains("urn:ietf:rfc:3264"))
+      }
+    }
+  }
+
   @Test func `malformed requests are answered as such and leave nothing behind`() async throws {
     try await withClient(server, "alice@localhost/laptop", onCall: { _ in }) { alice in
       let own = alice.configuration.account

@@ -2,112 +2,6 @@ import JingleCore
 import Testing
 import XMPPCore
 
-/// A client with several sessions, as far as the machines go: router and sessions, each request by its XML.
-private struct Sessions {
-  typealias Output = JingleSession.Output
-
-  var router = JingleRouter<String>(own: romeo, maximumSessions: 8)
-  var sessions: [String: JingleSession] = [:]
-  /// Offers that were let in.
-  var offers = 0
-
-  private static func key(_ sid: String, _ peer: JID) -> String { "\(sid) \(peer)" }
-
-  /// A session with a peer in the given role and phase; nil is no session at all.
-  mutating func begin(_ sid: String, with peer: JID, as role: Jingle.Party, _ phase: JingleSession.Phase?) throws {
-    guard let phase else { return }
-    var session: JingleSession
-    switch role {
-    case .initiator:
-      session = JingleSession(initiating: sid, own: romeo, peer: peer, deciding: [.contents, .transports])
-      if phase != .fresh {
-        session.initiate([voice])
-        session.receive(.result(nil), for: 1)
-      }
-      if phase == .active || phase == .ended {
-        session.receive(Jingle(.sessionAccept, sid: sid, contents: [voiceAnswer]), from: peer, id: "accept")
-      }
-    case .responder:
-      session = try JingleSession(
-        answering: Jingle(.sessionInitiate, sid: sid, contents: [voice]), from: peer, id: "offer", own: romeo,
-        deciding: [.contents, .transports])
-      if phase == .active || phase == .ended {
-        session.accept([voiceAnswer])
-        session.receive(.result(nil), for: 1)
-      }
-    }
-    if phase == .ended { session.terminate(Jingle.Reason(.success)) }
-    _ = drain(&session)
-    sessions[Self.key(sid, peer)] = session
-    // What has ended is forgotten.
-    if phase != .ended { _ = router.add(Self.key(sid, peer), sid: sid, peer: peer) }
-  }
-
-  subscript(sid: String, peer: JID) -> JingleSession? { sessions[Self.key(sid, peer)] }
-
-  mutating func act(_ sid: String, _ peer: JID, _ action: (inout JingleSession) -> Void) -> [Output] {
-    guard var session = sessions[Self.key(sid, peer)] else { return [] }
-    action(&session)
-    let outputs = drain(&session)
-    sessions[Self.key(sid, peer)] = session
-    return outputs
-  }
-
-  /// Takes a request from the wire, and tells what goes out for it.
-  mutating func receive(_ element: XMLElement, from peer: JID, id: String = "x") -> [Output] {
-    switch router.route(element, from: peer) {
-    case .deliver(let jingle, let key):
-      return act(key) { $0.receive(jingle, from: peer, id: id) }
-    case .violation(let violation, let key):
-      return act(key) { $0.receive(violation, from: peer, id: id) }
-    case .refuse(let error):
-      return [.refuse(id: id, to: peer, error)]
-    case .offer(let jingle, _):
-      do throws(StanzaError) {
-        var session = try JingleSession(
-          answering: jingle, from: peer, id: id, own: romeo, deciding: [.contents, .transports])
-        let outputs = drain(&session)
-        offers += 1
-        // Nobody wants it.
-        return outputs
-      } catch {
-        return [.refuse(id: id, to: peer, error)]
-      }
-    }
-  }
-
-  private mutating func act(_ key: String, _ action: (inout JingleSession) -> Void) -> [Output] {
-    guard var session = sessions[key] else { return [] }
-    action(&session)
-    let outputs = drain(&session)
-    sessions[key] = session
-    return outputs
-  }
-}
-
-extension [JingleSession.Output] {
-  /// The answers to requests among them.
-  fileprivate var answers: Int {
-    count {
-      switch $0 {
-      case .acknowledge, .refuse: true
-      case .request, .event: false
-      }
-    }
-  }
-
-  fileprivate var error: StanzaError? {
-    if case .refuse(_, _, let error) = first { error } else { nil }
-  }
-}
-
-/// How much there is of a value, roughly.
-private func weight(_ value: some Any) -> Int {
-  var text = ""
-  dump(value, to: &text)
-  return text.utf8.count
-}
-
 @Suite struct XEP0166JingleHostileBehaviorTests {
   // MARK: Each action in each state
 
@@ -165,7 +59,7 @@ private func weight(_ value: some Any) -> Int {
   ) throws {
     for role in [Jingle.Party.initiator, .responder] {
       if state == .fresh, role == .responder { continue }
-      var client = Sessions()
+      var client = SessionTable()
       try client.begin(sid, with: juliet, as: role, state.phase)
       try client.begin("other", with: juliet, as: .initiator, .active)
       try client.begin(sid, with: tybalt, as: .responder, .pending)
@@ -189,7 +83,7 @@ private func weight(_ value: some Any) -> Int {
     action: Jingle.Action, intruder: JID
   ) throws {
     for phase in [JingleSession.Phase.pending, .active] {
-      var client = Sessions()
+      var client = SessionTable()
       try client.begin(sid, with: juliet, as: .initiator, phase)
       let before = weight(client[sid, juliet])
       let outputs = client.receive(XEP0166JingleBehaviorTests.request(action).element, from: intruder)
@@ -200,7 +94,7 @@ private func weight(_ value: some Any) -> Int {
   }
 
   @Test func `An accept after the end is that of an unknown session`() throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .pending)
     _ = client.act(sid, juliet) { $0.terminate(Jingle.Reason(.cancel)) }
     let accept = Jingle(.sessionAccept, sid: sid, contents: [voiceAnswer]).element
@@ -211,7 +105,7 @@ private func weight(_ value: some Any) -> Int {
   }
 
   @Test func `Transport information for a content of another session is refused, and reaches neither`() throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     try client.begin("other", with: juliet, as: .initiator, .active)
     _ = client.act("other", juliet) { $0.add([content("video")]) }
@@ -228,12 +122,21 @@ private func weight(_ value: some Any) -> Int {
     ("a content without a name", { $0.nodes[0] = .element(changed($0.children[0]) { $0[attribute: "name"] = nil }) }),
     ("senders that are none", { $0.nodes[0] = .element(changed($0.children[0]) { $0[attribute: "senders"] = "me" }) }),
     ("two transports", { $0.nodes[0] = .element(changed($0.children[0]) { $0.append($0.children[1]) }) }),
-    ("two reasons", { $0.append(Jingle.Reason(.success).element); $0.append(Jingle.Reason(.busy).element) }),
-    ("too many contents", { element in
-      for number in 0..<40 {
-        element.append(XMLElement("content", namespace: Jingle.namespace, attributes: ["name": "\(number)"]))
+    (
+      "two reasons",
+      {
+        $0.append(Jingle.Reason(.success).element)
+        $0.append(Jingle.Reason(.busy).element)
       }
-    }),
+    ),
+    (
+      "too many contents",
+      { element in
+        for number in 0..<40 {
+          element.append(XMLElement("content", namespace: Jingle.namespace, attributes: ["name": "\(number)"]))
+        }
+      }
+    ),
   ]
 
   static func changed(_ element: XMLElement, _ change: (inout XMLElement) -> Void) -> XMLElement {
@@ -251,7 +154,7 @@ private func weight(_ value: some Any) -> Int {
   @Test(arguments: brokenAccepts.indices)
   func `A malformed answer to the offer is refused, and its session told at once`(index: Int) throws {
     let (what, spoil) = Self.brokenAccepts[index]
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .pending)
     let broken = Self.changed(Self.accept(), spoil)
     let outputs = client.receive(broken, from: juliet)
@@ -272,14 +175,14 @@ private func weight(_ value: some Any) -> Int {
     for (role, phase) in [
       (Jingle.Party.initiator, JingleSession.Phase.active), (.responder, .pending), (.responder, .active),
     ] {
-      var client = Sessions()
+      var client = SessionTable()
       try client.begin(sid, with: juliet, as: role, phase)
       let outputs = client.receive(broken, from: juliet)
       #expect(outputs.count == 1 && outputs.error?.condition == .badRequest)
       #expect(client[sid, juliet]?.phase == phase)
     }
     // Nor does a stranger's.
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .pending)
     let outputs = client.receive(broken, from: tybalt)
     #expect(outputs.count == 1 && outputs.error?.condition == .badRequest)
@@ -287,7 +190,7 @@ private func weight(_ value: some Any) -> Int {
 
   @Test(arguments: [Jingle.Action.contentAccept, .sessionAccept])
   func `A malformed acceptance of a content takes the content out again`(action: Jingle.Action) throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     let added = client.act(sid, juliet) { $0.add([content("video")]) }
     let token = try #require(added.token)
@@ -301,7 +204,7 @@ private func weight(_ value: some Any) -> Int {
   }
 
   @Test func `A malformed acceptance of a transport keeps the old one`() throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     let fresh = Jingle.Transport.iceUDP(ICETransport(ufrag: "new", pwd: "newpassword"))
     _ = client.act(sid, juliet) { $0.replaceTransport(fresh, for: "voice") }
@@ -318,7 +221,7 @@ private func weight(_ value: some Any) -> Int {
   }
 
   @Test func `A hang-up holds, however malformed`() throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .responder, .active)
     var end = Jingle(.sessionTerminate, sid: sid, reason: Jingle.Reason(.success)).element
     end.append(Jingle.Reason(.busy).element)
@@ -366,7 +269,8 @@ private func weight(_ value: some Any) -> Int {
       "fingerprints",
       {
         let fingerprints = Array(
-          repeating: DTLSFingerprint(hash: .sha256, setup: .actpass, bytes: Array(repeating: 1, count: 32)), count: 1000)
+          repeating: DTLSFingerprint(hash: .sha256, setup: .actpass, bytes: Array(repeating: 1, count: 32)), count: 1000
+        )
         return Jingle(
           .transportInfo, sid: sid,
           contents: [Jingle.Content(name: "voice", transport: .iceUDP(ICETransport(fingerprints: fingerprints)))])
@@ -385,7 +289,7 @@ private func weight(_ value: some Any) -> Int {
   @Test(arguments: many.indices)
   func `A thousand of anything are cut or refused, and the session goes on`(index: Int) throws {
     let (what, request) = Self.many[index]
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     let outputs = client.receive(request().element, from: juliet)
     #expect(outputs.answers == 1, "\(what)")
@@ -397,7 +301,7 @@ private func weight(_ value: some Any) -> Int {
   }
 
   @Test func `However many candidates come one by one, a generation has few, and a restart makes room`() throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     func taken(_ ufrag: String) -> Int {
       var count = 0
@@ -419,7 +323,7 @@ private func weight(_ value: some Any) -> Int {
   }
 
   @Test func `A peer that restarts ICE without end and acknowledges nothing is not answered without end`() throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     var requests = 0
     for number in 0..<2000 {
@@ -440,7 +344,7 @@ private func weight(_ value: some Any) -> Int {
 
   @Test func `Whatever a peer writes at length, little of it is kept and little answered`() throws {
     let long = String(repeating: "w", count: 1_000_000)
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     func jingle(_ action: String, _ children: [XMLElement] = []) -> XMLElement {
       XMLElement(
@@ -454,12 +358,18 @@ private func weight(_ value: some Any) -> Int {
       jingle("content-add", [content(["name": long])]),
       jingle("content-modify", [content(["name": "voice", "senders": long])]),
       jingle("content-remove", [content(["name": "unheard-of", "creator": long, "disposition": long])]),
-      jingle("transport-info", [
-        content(["name": "voice"], [
-          XMLElement("transport", namespace: ICETransport.namespace, attributes: ["ufrag": long, "pwd": long])
-        ])
-      ]),
+      jingle(
+        "transport-info",
+        [
+          content(
+            ["name": "voice"],
+            [
+              XMLElement("transport", namespace: ICETransport.namespace, attributes: ["ufrag": long, "pwd": long])
+            ])
+        ]),
       jingle("description-info", [content(["name": "voice"], [XMLElement("description", namespace: long)])]),
+      jingle("content-add", [content(["name": "video"], [XMLElement("description", namespace: long)])]),
+      jingle("transport-replace", [content(["name": "voice"], [XMLElement("transport", namespace: long)])]),
       jingle("session-accept", [content(["name": "voice"]), content(["name": "voice"])]),
     ]
     for (number, request) in requests.enumerated() {
@@ -486,7 +396,7 @@ private func weight(_ value: some Any) -> Int {
     var nest = XMLElement("nest", namespace: "urn:nest")
     // As deep as a stream lets a stanza be.
     for _ in 0..<60 { nest = XMLElement("nest", namespace: "urn:nest", children: [nest]) }
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     for action in Jingle.Action.defined where action != .sessionTerminate {
       var request = Jingle(action, sid: sid, payloads: [nest])
@@ -498,7 +408,7 @@ private func weight(_ value: some Any) -> Int {
   }
 
   @Test func `The same id twice is the same request only if it says the same`() throws {
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     let add = Jingle(.contentAdd, sid: sid, contents: [content("video")]).element
     let outputs = client.receive(add, from: juliet, id: "1")
@@ -516,9 +426,9 @@ private func weight(_ value: some Any) -> Int {
     seed: UInt64
   ) throws {
     var random = SplitMix64(seed: seed)
-    var client = Sessions()
+    var client = SessionTable()
     try client.begin("quiet", with: tybalt, as: .responder, .active)
-    var grammar = Grammar(seed: seed)
+    var grammar = HostileGrammar(seed: seed)
     var lives = 0
     for number in 0..<5_000 {
       // The hostile peer's session is begun again when it ends.
@@ -546,102 +456,5 @@ private func weight(_ value: some Any) -> Int {
     #expect(client["quiet", tybalt]?.agreedContents == ["voice": .both])
     let info = Jingle(.sessionInfo, sid: "quiet").element
     #expect(client.receive(info, from: tybalt) == [.acknowledge(id: "x", to: tybalt)])
-  }
-}
-
-/// Stanzas that are nearly right.
-private struct Grammar {
-  var random: SplitMix64
-
-  init(seed: UInt64) { random = SplitMix64(seed: seed &+ 1000) }
-
-  private mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &random) == 0 }
-
-  private mutating func pick<Value>(_ values: [Value]) -> Value {
-    values[Int.random(in: 0..<values.count, using: &random)]
-  }
-
-  mutating func sender() -> JID { chance(20) ? pick([julietsPhone, juliet.bare, romeo]) : juliet }
-
-  private mutating func name() -> String {
-    chance(15) ? pick(["", "é\u{301}", String(repeating: "n", count: 300)]) : pick(["voice", "video", "a", "b", "c"])
-  }
-
-  mutating func stanza() -> XMLElement {
-    // The end would come too soon otherwise.
-    var action = pick(Jingle.Action.defined).description
-    if action == "session-terminate", !chance(8) { action = "session-info" }
-    if action == "content-remove", !chance(3) { action = "content-add" }
-    if chance(25) { action = pick(["", "x-info", "source-add", "session-initiate "]) }
-    var element = XMLElement(
-      "jingle", namespace: Jingle.namespace, attributes: ["action": action, "sid": sid])
-    if chance(30) { element[attribute: "sid"] = pick(["quiet", "", "none"]) }
-    if chance(60) { element[attribute: "action"] = nil }
-    for _ in 0..<pick([0, 1, 1, 1, 1, 2, 3]) { element.append(content()) }
-    if chance(4) {
-      let groups = [ContentGroup(pick([.bundle, .lipSync]), [pick(["voice", "video"]), "a"])]
-      element.nodes += Jingle(.sessionInfo, sid: sid, groups: groups).element.nodes
-    }
-    if chance(6) { element.append(Jingle.Reason(pick(Jingle.Reason.Condition.defined), text: "so").element) }
-    if chance(6) {
-      element.append(pick([RTPInfo.hold.element, RTPInfo.ringing.element, XMLElement("x", namespace: "urn:x")]))
-    }
-    if chance(20), !element.nodes.isEmpty { element.nodes.append(pick(element.nodes)) }
-    return element
-  }
-
-  private mutating func content() -> XMLElement {
-    var element = XMLElement(
-      "content", namespace: Jingle.namespace,
-      attributes: ["name": name(), "creator": pick(["initiator", "responder", "nobody"])])
-    if !chance(3) { element[attribute: "senders"] = pick(["both", "initiator", "responder", "none"]) }
-    if chance(20) { element[attribute: "senders"] = "all" }
-    if chance(20) { element[attribute: "disposition"] = "early-session" }
-    if !chance(4) {
-      var description = RTPDescription(
-        media: pick(["audio", "video"]), payloadTypes: [RTPCapability.opus().payloadType(id: 111)]
-      ).element
-      if chance(15) { description[attribute: "media"] = nil }
-      if chance(15) { description.namespace = "urn:other" }
-      element.append(description)
-    }
-    if !chance(4) {
-      var transport = ICETransport(
-        ufrag: "u\(Int.random(in: 0..<12, using: &random))", pwd: "p", candidates: [candidate(9), candidate(10)]
-      ).element
-      if chance(6) { transport[attribute: pick(["ufrag", "pwd"])] = nil }
-      if chance(15) { transport[attribute: "ufrag"] = pick(["a b", String(repeating: "u", count: 300)]) }
-      if chance(15) { transport.namespace = "urn:xmpp:jingle:transports:raw-udp:1" }
-      if chance(15) { transport.append(XMLElement("fingerprint", namespace: DTLSFingerprint.namespace)) }
-      element.append(transport)
-    }
-    return element
-  }
-
-  /// What the side above might do.
-  mutating func react(_ session: inout JingleSession) {
-    let name = pick(["voice", "video", "a", "b", "c"])
-    let fresh = ICETransport(ufrag: "o\(Int.random(in: 0..<1000, using: &random))", pwd: "q")
-    switch Int.random(in: 0..<16, using: &random) {
-    case 0: session.add([JingleCoreTests.content(session.unusedName(like: name))])
-    case 1, 2: session.acceptContents([JingleCoreTests.content(name)])
-    case 3: session.rejectContents([name], Jingle.Reason(.decline))
-    case 4: session.modify(name, senders: pick([.both, .initiator, .none]))
-    case 5: session.replaceTransport(.iceUDP(fresh), for: name)
-    case 6: session.acceptTransport(.iceUDP(fresh), for: name)
-    case 7: session.rejectTransport(for: name)
-    case 8: session.send(fresh, for: name)
-    case 9: if session.agreedContents.count > 1 { session.remove([name], Jingle.Reason(.success)) }
-    case 10: session.sendInfo(RTPInfo.hold)
-    case 11: if session.role == .responder, session.phase == .pending { session.accept([voiceAnswer]) }
-    default: break
-    }
-  }
-
-  mutating func outcome() -> IQTracker.Outcome {
-    pick([
-      .result(nil), .result(nil), .result(nil), .error(.tieBreak), .error(.outOfOrder),
-      .error(StanzaError(.featureNotImplemented)), .timedOut,
-    ])
   }
 }

@@ -114,7 +114,8 @@ import XMPPCore
     #expect(!offered.multiplexesRTCP(answeredBy: answer))
   }
 
-  @Test func `Conversations adds video to the bundle without a transport of its own, and is answered likewise`() throws {
+  @Test func `Conversations adds video to the bundle without a transport of its own, and is answered likewise`() throws
+  {
     var call = try PeerCall(
       calledBy: Self.phone, words("session-initiate", "", Self.content("0", Self.audio, Self.transport())))
     let first = try Ours.answer(
@@ -144,7 +145,8 @@ import XMPPCore
         "transport-info", "",
         "<content creator='initiator' name='0'>\(Self.transport(ufrag: ufrag, pwd: pwd, setup: nil, inside))</content>")
     }
-    let one = "<candidate component='1' foundation='1' generation='0' id='a1' ip='198.51.100.7' network='0' "
+    let one =
+      "<candidate component='1' foundation='1' generation='0' id='a1' ip='198.51.100.7' network='0' "
       + "port='50123' priority='2122260223' protocol='udp' type='host'/>"
     guard case .restartedICE(let theirs, content: "0") = try call.take(info("new1", "firstnewpasswordoftheirs")).event
     else { throw StanzaError(.badRequest) }
@@ -157,8 +159,9 @@ import XMPPCore
     }
     // And the other way round.
     _ = call.say { $0.send(ICETransport(ufrag: "own3", pwd: "ownthirdpasswordforice"), for: "0") }
-    guard case .answeredRestart(let answered, content: "0") =
-      try call.take(info("new2", "secondnewpasswordtheirs", one)).event
+    guard
+      case .answeredRestart(let answered, content: "0") =
+        try call.take(info("new2", "secondnewpasswordtheirs", one)).event
     else { throw StanzaError(.badRequest) }
     #expect(answered.candidates.map(\.ip) == ["198.51.100.7"])
   }

@@ -33,7 +33,8 @@ import XMPPCore
     </content>
     """)
 
-  @Test func `Gajim offers TCP candidates without a type, port 0 among them, and link-local ones, all under foundation 1`()
+  @Test
+  func `Gajim offers TCP candidates without a type, port 0 among them, and link-local ones, all under foundation 1`()
     throws
   {
     let transport = try #require(try jingle(Self.offer).contents.first?.transport?.iceUDP)

@@ -7,7 +7,8 @@ import XMPPCore
 @Suite struct MonalTests {
   static let monal = JID(localpart: "mona", domainpart: "orchard.example", resourcepart: "Monal-iOS.4F21A0")
 
-  static func transport(ufrag: String = "1Kd8", pwd: String = "vG7nqYb2cXw9sLk4HtPzRj3M", setup: String? = nil) -> String
+  static func transport(ufrag: String = "1Kd8", pwd: String = "vG7nqYb2cXw9sLk4HtPzRj3M", setup: String? = nil)
+    -> String
   {
     let fingerprint = setup.map {
       "<fingerprint xmlns='urn:xmpp:jingle:apps:dtls:0' hash='sha-256' setup='\($0)'>\(sha256(29))</fingerprint>"
