@@ -11,8 +11,8 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
   package enum Route: Sendable {
     /// To the session of this handle.
     case deliver(Jingle, to: Handle)
-    /// To the session of this handle (`JingleSession.receive(_:from:id:)` answers it), which it violates: what the session
-    /// waits for will not come.
+    /// It belongs to the session of this handle and cannot be understood: the session's `receive(_:from:id:)` refuses
+    /// it, and tells if something waited for it.
     case violation(Jingle.Violation, of: Handle)
     /// To a new session (`JingleSession(answering:…)`), if it is wanted.
     ///
