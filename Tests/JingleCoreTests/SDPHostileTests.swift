@@ -151,6 +151,7 @@ import XMPPCore
       <payload-type id='0'/><source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1'>\
       <parameter name='cname:x' value='y'/></source>
       """,
+      "<payload-type id='0'/><encryption><zrtp-hash xmlns='urn:xmpp:jingle:apps:rtp:zrtp:1'>x</zrtp-hash></encryption>",
       "<payload-type id='0'/><rtcp-xr xmlns='urn:ietf:rfc:3611'>x&#10;a=candidate:1</rtcp-xr>",
       "<payload-type id='0'/><encryption><crypto tag='1' crypto-suite='a&#10;b' key-params='c'/></encryption>",
     ])

@@ -267,7 +267,8 @@ extension Jingle {
   private func profile(of rtp: RTPDescription) -> String {
     if contents.contains(where: { $0.fingerprint != nil }) { return "UDP/TLS/RTP/SAVPF" }
     let hasFeedback = ([rtp.feedback] + rtp.payloadTypes.map(\.feedback)).contains { $0 != RTPFeedback() }
-    return (rtp.encryption == nil ? "RTP/AVP" : "RTP/SAVP") + (hasFeedback ? "F" : "")
+    let isSecure = rtp.encryption.map { $0.isRequired || !$0.cryptos.isEmpty } ?? false
+    return (isSecure ? "RTP/SAVP" : "RTP/AVP") + (hasFeedback ? "F" : "")
   }
 }
 

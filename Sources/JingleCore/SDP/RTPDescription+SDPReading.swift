@@ -72,6 +72,7 @@ extension RTPDescription.SDPReader {
     case "content": try takeCategories(attribute)
     case "msid": msids.append(attribute.value ?? "")
     case "crypto": try takeCrypto(attribute)
+    case "zrtp-hash": try takeZRTPHash(attribute)
     // The transport's candidates say where RTCP goes.
     case "rtcp": break
     default: return false
@@ -266,6 +267,20 @@ extension RTPDescription.SDPReader {
     }
     var encryption = description.encryption ?? .init(cryptos: [])
     if encryption.cryptos.count < 32 { encryption.cryptos.append(crypto) }
+    description.encryption = encryption
+  }
+
+  /// - Specification: XEP-0262 §1
+  private mutating func takeZRTPHash(_ attribute: SessionDescription.Attribute) throws(SDPError) {
+    let fields = attribute.fields
+    guard fields.count == 2, fields.allSatisfy({ $0.isToken(upTo: 256) }) else { throw attribute.malformed() }
+    var encryption = description.encryption ?? .init(cryptos: [])
+    if encryption.zrtpHashes.count < 32 {
+      encryption.zrtpHashes.append(
+        XMLElement(
+          "zrtp-hash", namespace: RTPDescription.Encryption.zrtpNamespace, attributes: ["version": String(fields[0])],
+          text: String(fields[1])))
+    }
     description.encryption = encryption
   }
 

@@ -14,7 +14,7 @@ extension RTPDescription {
   ///   - party: whose description this is.
   ///   - senders: who sends.
   /// - Throws: `unsayable`
-  /// - Specification: XEP-0167 §6, XEP-0293 §5, XEP-0294 §5, XEP-0339 §3, XEP-0507 §3
+  /// - Specification: XEP-0167 §6, XEP-0293 §5, XEP-0294 §5, XEP-0339 §3, XEP-0507 §3, XEP-0262 §1
   func sdpAttributes(
     from party: Jingle.Party, senders: Jingle.Senders, mixedIsSaid: Bool
   ) throws(SDPError) -> [SessionDescription.Attribute] {
@@ -43,6 +43,11 @@ extension RTPDescription {
         "crypto",
         ["tag", "crypto-suite", "key-params", "session-params"].compactMap { crypto[attribute: $0] }
           .joined(separator: " "))
+    }
+    for hash in encryption?.zrtpHashes ?? [] {
+      let words = [hash[attribute: "version"] ?? "", hash.text].map { $0.filter { !$0.isWhitespace } }
+      guard words.allSatisfy({ $0.isToken(upTo: 256) }) else { throw .unsayable("ZRTP's hash") }
+      append("zrtp-hash", words.joined(separator: " "))
     }
     for line in try Self.lines(feedback) { append("rtcp-fb", "* \(line)") }
     let sayable = payloadTypes.filter(Self.isSayable)

@@ -87,10 +87,17 @@ package struct RTPDescription: Hashable, Sendable {
   package struct Encryption: Hashable, Sendable {
     package var isRequired: Bool
     package var cryptos: [XMLElement]
+    /// What ZRTP would show in the media, untouched.
+    ///
+    /// - Specification: XEP-0262 §1
+    package var zrtpHashes: [XMLElement]
 
-    package init(isRequired: Bool = false, cryptos: [XMLElement]) {
+    package static let zrtpNamespace = "urn:xmpp:jingle:apps:rtp:zrtp:1"
+
+    package init(isRequired: Bool = false, cryptos: [XMLElement], zrtpHashes: [XMLElement] = []) {
       self.isRequired = isRequired
       self.cryptos = cryptos
+      self.zrtpHashes = zrtpHashes
     }
   }
 }
@@ -115,7 +122,8 @@ extension RTPDescription {
       case (Self.namespace, "encryption"):
         encryption = Encryption(
           isRequired: ["1", "true"].contains(child[attribute: "required"]),
-          cryptos: child.all("crypto", Self.namespace))
+          cryptos: child.all("crypto", Self.namespace),
+          zrtpHashes: child.all("zrtp-hash", Encryption.zrtpNamespace))
       case (Self.namespace, "rtcp-mux"):
         rtcpMux = true
       case (RTPHeaderExtension.namespace, "rtp-hdrext"):
@@ -163,7 +171,7 @@ extension RTPDescription {
       element.append(
         XMLElement(
           "encryption", namespace: Self.namespace, attributes: encryption.isRequired ? ["required": "1"] : [:],
-          children: encryption.cryptos))
+          children: encryption.cryptos + encryption.zrtpHashes))
     }
     if let bandwidth {
       element.append(
