@@ -81,7 +81,7 @@ extension Client.MissedCall {
   var object: JSONObject {
     [
       "peer": .string("\(peer)"), "sid": .string(sid), "media": media.list,
-      "proposedAt": .string(Date(timeIntervalSince1970: proposedAt / .seconds(1)).rfc3339),
+      "proposedAt": .string(Date(sinceEpoch: proposedAt).rfc3339),
     ]
   }
 }

@@ -78,7 +78,7 @@ extension MediaAbsence {
 
 extension Client.MissedCall {
   var line: String {
-    "missed a call from \(peer.named) at \(Date(timeIntervalSince1970: proposedAt / .seconds(1)).rfc3339)"
+    "missed a call from \(peer.named) at \(Date(sinceEpoch: proposedAt).rfc3339)"
   }
 }
 
