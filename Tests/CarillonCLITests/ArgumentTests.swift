@@ -138,7 +138,8 @@ import Testing
     #expect(call.media.relayOnly)
     #expect(call.output.logLevel == .debug)
     #expect(call.accountOptions.account?.resourcepart == "here")
-    #expect(try (CarillonCommand.parseAsRoot(["call", "b@x.test", "--dtmf", "1,#a"]) as? CallCommand)?.dtmf?.text == "1,#A")
+    #expect(
+      try (CarillonCommand.parseAsRoot(["call", "b@x.test", "--dtmf", "1,#a"]) as? CallCommand)?.dtmf?.text == "1,#A")
     let answer = try #require(
       try CarillonCommand.parseAsRoot(
         ["answer", "--from", "a@x.test", "--from", "b@x.test", "--once", "--ring", "5s", "--dtmf", "42"] + common)

@@ -129,7 +129,9 @@ private final class ReadConsole: Sendable {
     #expect(console.lines.isEmpty)
   }
 
-  @Test("Video is added with its category, received too, and removed by name or the last one first", .timeLimit(.minutes(1)))
+  @Test(
+    "Video is added with its category, received too, and removed by name or the last one first", .timeLimit(.minutes(1))
+  )
   func video() async throws {
     let (call, console) = (NotedCall(), try ReadConsole(json: true))
     call.contentsNow.withLock {
@@ -153,7 +155,7 @@ private final class ReadConsole: Sendable {
       await switchboard.receive(line(#"{"command":"removeVideo"}"#))
       _ = try await console.waitForLines(3)
     }
-    #expect(console.events.map { $0["code"] } == ["usage", "media", "usage"])
+    #expect(console.events.map { $0["code"] } == ["failed", "media", "failed"])
     #expect(console.events.map { $0["command"] } == ["removeVideo", "addVideo", "removeVideo"])
     #expect(call.asked.withLock { $0.count } == 4)
   }
@@ -168,10 +170,11 @@ private final class ReadConsole: Sendable {
       _ = try await console.waitForLines(2)
     }
     #expect(
-      console.events == [
-        ["event": "call.muted", "media": "audio", "byPeer": "false", "sid": "s1"],
-        ["event": "call.unheld", "byPeer": "false", "sid": "s1"],
-      ].map { $0.mapValues { $0 == "false" ? "\(NSNumber(value: false))" : $0 } })
+      console.events
+        == [
+          ["event": "call.muted", "media": "audio", "byPeer": "false", "sid": "s1"],
+          ["event": "call.unheld", "byPeer": "false", "sid": "s1"],
+        ].map { $0.mapValues { $0 == "false" ? "\(NSNumber(value: false))" : $0 } })
     #expect(call.asked.withLock { $0.isEmpty })
   }
 
@@ -209,7 +212,9 @@ private final class ReadConsole: Sendable {
   func malformed() async throws {
     let (call, console) = (NotedCall(), try ReadConsole(json: true))
     try await controlling([call], console.console) { switchboard, _ in
-      for item in [line(""), line(" \t\r"), line("hang up"), line(#"{"command":"hangup"}"#), .lineTooLong, .line([0xFF])] {
+      for item in [
+        line(""), line(" \t\r"), line("hang up"), line(#"{"command":"hangup"}"#), .lineTooLong, .line([0xFF]),
+      ] {
         await switchboard.receive(item)
       }
       await switchboard.receive(line(#"{"command":"hangUp"}"#))
@@ -384,7 +389,9 @@ private final class ReadConsole: Sendable {
     #expect(preparation.added.offer(for: .video("another")).video == nil)
   }
 
-  @Test("Pictures that this side adds bring the peer's into an unused .y4m, unless the peer wants none", .timeLimit(.minutes(1)))
+  @Test(
+    "Pictures that this side adds bring the peer's into an unused .y4m, unless the peer wants none",
+    .timeLimit(.minutes(1)))
   func addedHere() async throws {
     let console = try ReadConsole(json: true)
     let added = AddedMedia(offer(), recordings: [try Recording(argument: "x.y4m")])

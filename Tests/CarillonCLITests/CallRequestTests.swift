@@ -14,13 +14,18 @@ import Testing
       (#"{"command":"hold"}"#, .hold), (#"{"command":"unhold"}"#, .unhold),
       (#"{"command":"addVideo","source":"bars"}"#, .addVideo(.bars())),
       (#"{"command":"addVideo","source":"none"}"#, .addVideo(.receiveOnly)),
-      (#"{"command":"addVideo","source":"bars:1280x720@5","category":"slides"}"#,
-        .addVideo(.bars(VideoSize(width: 1280, height: 720), framesPerSecond: 5), category: .slides)),
-      (#"{"command":"addVideo","source":"a b.mkv","size":"320x180"}"#,
-        .addVideo(.file("a b.mkv"), size: VideoSize(width: 320, height: 180))),
+      (
+        #"{"command":"addVideo","source":"bars:1280x720@5","category":"slides"}"#,
+        .addVideo(.bars(VideoSize(width: 1280, height: 720), framesPerSecond: 5), category: .slides)
+      ),
+      (
+        #"{"command":"addVideo","source":"a b.mkv","size":"320x180"}"#,
+        .addVideo(.file("a b.mkv"), size: VideoSize(width: 320, height: 180))
+      ),
       (#"{"command":"removeVideo"}"#, .removeVideo(content: nil)),
       (#"{"command":"removeVideo","content":"vid\u00e9o"}"#, .removeVideo(content: "vidéo")),
-      (#"{"command":"dtmf","digits":"12,3#*"}"#, .dtmf("12,3#*")), (#"{"command":"dtmf","digits":"abcd"}"#, .dtmf("ABCD")),
+      (#"{"command":"dtmf","digits":"12,3#*"}"#, .dtmf("12,3#*")),
+      (#"{"command":"dtmf","digits":"abcd"}"#, .dtmf("ABCD")),
       (#"{"command":"restartICE"}"#, .restartICE), (#"{"command":"statistics"}"#, .statistics),
       (#"{"command":"hangUp"}"#, .hangUp), (#"{"command":"answer"}"#, .answer), (#"{"command":"decline"}"#, .decline),
     ] as [(String, CallRequest.Action)])
@@ -34,7 +39,8 @@ import Testing
     "What is malformed is refused, and says which command it was meant to be",
     arguments: [
       ("hold", nil, "JSON"), ("{", nil, "JSON"), (#"{"command":"hold"} x"#, nil, "JSON"), ("\u{0}", nil, "JSON"),
-      (#"{"command":"hold""#, nil, "JSON"), (#"{command:hold}"#, nil, "JSON"), (#"{"command":"\ud800"}"#, nil, "string"),
+      (#"{"command":"hold""#, nil, "JSON"), (#"{command:hold}"#, nil, "JSON"),
+      (#"{"command":"\ud800"}"#, nil, "string"),
       ("[]", nil, "object"), ("7", nil, "object"), ("null", nil, "object"), (#""hold""#, nil, "object"),
       (#"[{"command":"hold"}]"#, nil, "object"),
       ("{}", nil, "no \"command\""), (#"{"Command":"hold"}"#, nil, "no \"command\""),
@@ -42,8 +48,10 @@ import Testing
       (#"{"command":["hold"]}"#, nil, "no string"),
       (#"{"command":"Hold"}"#, nil, "no command 'Hold'"), (#"{"command":""}"#, nil, "no command"),
       (#"{"command":"toggleMute"}"#, nil, "no command"),
-      (#"{"command":"mute","media":"smell"}"#, "mute", "audio, video"), (#"{"command":"mute","media":1}"#, "mute", "string"),
-      (#"{"command":"mute","medai":"video"}"#, "mute", "medai"), (#"{"command":"hold","media":"audio"}"#, "hold", "media"),
+      (#"{"command":"mute","media":"smell"}"#, "mute", "audio, video"),
+      (#"{"command":"mute","media":1}"#, "mute", "string"),
+      (#"{"command":"mute","medai":"video"}"#, "mute", "medai"),
+      (#"{"command":"hold","media":"audio"}"#, "hold", "media"),
       (#"{"command":"hold","sid":5}"#, "hold", "string"), (#"{"command":"hold","sid":{"a":[{}]}}"#, "hold", "string"),
       (#"{"command":"addVideo"}"#, "addVideo", "source"), (#"{"command":"addVideo","source":""}"#, "addVideo", "empty"),
       (#"{"command":"addVideo","source":"-"}"#, "addVideo", "standard input"),

@@ -44,7 +44,8 @@ import Testing
   @Test(
     "Arrows and the like are no keys, wherever they are cut",
     arguments: [
-      ("1\u{1B}[A2", "12"), ("1\u{1B}[3~2", "12"), ("\u{1B}OP3", "3"), ("\u{1B}[1;5Cq", "q"), ("é1", "1"), ("\r\n\t4", "4"),
+      ("1\u{1B}[A2", "12"), ("1\u{1B}[3~2", "12"), ("\u{1B}OP3", "3"), ("\u{1B}[1;5Cq", "q"), ("é1", "1"),
+      ("\r\n\t4", "4"),
       ("\u{1B}\u{1B}[B5", "5"), ("a#*", "a#*"), ("\u{1B}hm", "m"),
     ])
   func sequences(input: String, keys: String) {

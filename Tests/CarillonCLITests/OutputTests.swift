@@ -208,7 +208,7 @@ import Testing
       state.note(event)
       #expect(shown().hasPrefix("?=keys  connected 0:10  \(flag)  out "))
       state.note(end)
-      #expect(!shown().contains("["+flag.dropFirst()))
+      #expect(!shown().contains("[" + flag.dropFirst()))
     }
     state.note(.held(byPeer: false))
     state.note(.muted(.audio, byPeer: false))

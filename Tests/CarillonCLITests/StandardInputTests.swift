@@ -28,7 +28,8 @@ import Testing
     let (read, write) = openPipe()
     defer { close(read) }
     let input = StandardInput(.commands, file: read)
-    let text = "one\n" + String(repeating: "x", count: CallRequest.maximumLineLength + 1) + "\n"
+    let text =
+      "one\n" + String(repeating: "x", count: CallRequest.maximumLineLength + 1) + "\n"
       + String(repeating: "y\n", count: 500) + "rest"
     let writer = Thread {
       let file = FileHandle(fileDescriptor: write, closeOnDealloc: true)

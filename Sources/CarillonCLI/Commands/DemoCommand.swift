@@ -52,7 +52,9 @@ struct DemoCommand: AsyncParsableCommand {
         try await call.answer(with: called.offer) { try await incoming.follow($0) }
       }
       try await clients.run(in: session, caller: session.handlers(), callee: handlers) {
-        try await clients.caller.withCall(to: clients.calleeAddress, offering: calling.offer) { try await outgoing.follow($0) }
+        try await clients.caller.withCall(to: clients.calleeAddress, offering: calling.offer) {
+          try await outgoing.follow($0)
+        }
         for await _ in endings {}  // the other end sums up too
       }
     }

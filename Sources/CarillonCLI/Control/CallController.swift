@@ -97,7 +97,7 @@ final class CallController: Sendable {
     case .unmute(let kind): try await setMuted(false, kind)
     case .toggleMute: try await setMuted(!snapshot.mutedHere.contains(.audio), .audio)
     case .toggleCamera:
-      guard await sendsVideo else { throw RequestFailure("This side sends no pictures.") }
+      guard await sendsVideo else { throw RequestFailure(code: "failed", "This side sends no pictures.") }
       try await setMuted(!snapshot.mutedHere.contains(.video), .video)
     case .hold: try await setHeld(true)
     case .unhold: try await setHeld(false)
@@ -164,11 +164,11 @@ final class CallController: Sendable {
     let contents = await call.contents
     if let name {
       guard let content = contents.first(where: { $0.name == name }) else { return name }  // The call says what is wrong.
-      guard content.kind == .video else { throw RequestFailure("'\(name)' is no video.") }
+      guard content.kind == .video else { throw RequestFailure(code: "failed", "'\(name)' is no video.") }
       return name
     }
     guard let name = snapshot.addedVideo.last ?? contents.last(where: { $0.kind == .video })?.name else {
-      throw RequestFailure("There is no video in the call.")
+      throw RequestFailure(code: "failed", "There is no video in the call.")
     }
     return name
   }

@@ -18,7 +18,8 @@ extension CallEvent {
     case .modified(let content, let byPeer): ("call.mediaModified", content.object(byPeer: byPeer))
     case .removed(let content, let byPeer): ("call.mediaRemoved", content.object(byPeer: byPeer))
     case .muted(let kind, let byPeer): ("call.muted", ["media": .string(kind.rawValue), "byPeer": .boolean(byPeer)])
-    case .unmuted(let kind, let byPeer): ("call.unmuted", ["media": .string(kind.rawValue), "byPeer": .boolean(byPeer)])
+    case .unmuted(let kind, let byPeer):
+      ("call.unmuted", ["media": .string(kind.rawValue), "byPeer": .boolean(byPeer)])
     case .held(let byPeer): ("call.held", ["byPeer": .boolean(byPeer)])
     case .unheld(let byPeer): ("call.unheld", ["byPeer": .boolean(byPeer)])
     case .dtmf(let digit, let duration, let byPeer):
