@@ -1,4 +1,4 @@
-package import MediaTime
+import MediaTime
 package import XMPPCore
 
 /// A negotiated stream to a server, or what stands in for one: whole stanzas, in order, both ways.

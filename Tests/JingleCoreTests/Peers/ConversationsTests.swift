@@ -205,8 +205,8 @@ import XMPPCore
     #expect(incoming.nextOutput() == nil)
     let retract = try #require(
       JingleMessage(try xml("<retract xmlns='urn:xmpp:jingle-message:0' id='\(PeerCall.sid)'/>")))
-    incoming.receive(retract, from: Self.phone)
-    #expect(incoming.nextOutput() == .event(.retracted(nil)))
+    incoming.receive(retract, from: Self.phone, at: now)
+    #expect(incoming.nextOutput() == .event(.retracted(nil, isTieBreak: false)))
   }
 
   @Test func `Conversations queues candidates before it accepts, so they go out as soon as it has the offer`() throws {

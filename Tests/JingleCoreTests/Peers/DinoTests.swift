@@ -225,7 +225,7 @@ import XMPPCore
     let asked = JingleMessage(id: PeerCall.sid, .propose([.rtp(RTPDescription(media: "audio"))]))
     var incoming = try #require(
       IncomingProposal(asked, from: Self.dino, own: PeerCall.own, patience: .seconds(30), at: now))
-    incoming.receive(said[0], from: sibling)
+    incoming.receive(said[0], from: sibling, at: now)
     #expect(incoming.nextOutput() == .event(.answeredElsewhere(device: sibling)))
 
     var call = try Self.call()
