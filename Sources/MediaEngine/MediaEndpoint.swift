@@ -14,6 +14,8 @@ package actor MediaEndpoint {
     package var relayOnly: Bool
     /// Numeric addresses to use; empty for every interface's.
     package var localAddresses: [String]
+    /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544); never with `relayOnly`.
+    package var usesTCP = true
     /// How long a path may bring nothing that authenticates before it counts as lost.
     ///
     /// - Specification: RFC 7675 §5.1
@@ -135,7 +137,7 @@ package actor MediaEndpoint {
     let certificate = try DTLSCertificate()
     let settings = ICEAgent.Configuration(
       controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
-      localAddresses: configuration.localAddresses)
+      localAddresses: configuration.localAddresses, usesTCP: configuration.usesTCP)
     let paths = ICEPaths(on: loop, settings, restartTimeout: configuration.restartTimeout) { [weak self] event in
       self?.assumeIsolated { $0.handle(event) }
     }
@@ -252,8 +254,8 @@ package actor MediaEndpoint {
   package var connectivity: ConnectivityReport {
     ConnectivityReport(
       ice: paths?.state ?? .new, localCandidates: paths?.localCandidates ?? [],
-      remoteCandidates: paths?.remoteCandidates ?? [], servers: paths?.servers ?? configuration.servers,
-      dtlsDatagramsReceived: dtlsReceived, dtlsStarted: dtls != nil)
+      remoteCandidates: paths?.remoteCandidates ?? [], refusedCandidates: paths?.refusedCandidates ?? 0,
+      servers: paths?.servers ?? configuration.servers, dtlsDatagramsReceived: dtlsReceived, dtlsStarted: dtls != nil)
   }
 
   /// Says goodbye to the peer (RTCP BYE, DTLS close_notify) and lets everything go. Later calls do nothing.
@@ -369,7 +371,7 @@ package actor MediaEndpoint {
     do {
       let transport = try DTLSTransport(
         certificate: certificate, role: parameters.role, fingerprints: parameters.fingerprints,
-        send: { paths.send($0) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
+        send: { _ = paths.send($0) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
       dtls = transport
       transport.start()
       for datagram in earlyDTLS { datagram.withUnsafeBytes { transport.receive($0) } }
@@ -476,6 +478,6 @@ package actor MediaEndpoint {
     } catch {
       return transport.refused += 1
     }
-    packet.bytes.withUnsafeBytes { paths.send($0) }
+    packet.bytes.withUnsafeBytes { _ = paths.send($0) }
   }
 }

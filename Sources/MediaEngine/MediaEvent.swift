@@ -65,6 +65,8 @@ package struct ConnectivityReport: Sendable {
   package var ice: ICEState
   package var localCandidates: [ICECandidate]
   package var remoteCandidates: [ICECandidate]
+  /// Of the peer's, those that no agent may take: names, addresses that are no host's, too many.
+  package var refusedCandidates: Int
   package var servers: [ICEServer]
   /// Datagrams of DTLS that came from the peer.
   package var dtlsDatagramsReceived: Int

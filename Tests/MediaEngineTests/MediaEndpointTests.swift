@@ -100,7 +100,7 @@ struct MediaEndpointTests {
     do {
       let party = Party(on: GLibLoop(name: name), controlling: true, servers: servers)
       let description = try await party.endpoint.start()
-      #expect(description.candidates.map(\.kind) == [.host])
+      #expect(Set(description.candidates.map(\.kind)) == [.host])
       #expect(await party.endpoint.connectivity.ice == .gathering)
       if !byDropping { await party.endpoint.close() }
     }

@@ -80,6 +80,7 @@ final class ICEPaths {
   var servers: [ICEServer] { newest?.servers ?? configuration.servers }
   var localCandidates: [ICECandidate] { newest?.agent.localCandidates ?? [] }
   var remoteCandidates: [ICECandidate] { newest?.agent.remoteCandidates ?? [] }
+  var refusedCandidates: Int { newest?.agent.refusedCandidates ?? 0 }
 
   /// Makes the first agent, or a newer one beside that in use; one that has not come so far is replaced.
   ///
@@ -132,7 +133,8 @@ final class ICEPaths {
 
   func addRemote(_ candidates: [ICECandidate]) {
     guard let newest else { return }
-    newest.agent.addRemote(candidates.filter { $0.ufrag == nil || newest.remote == nil || $0.ufrag == newest.remote?.ufrag })
+    let ufrag = newest.remote?.ufrag
+    newest.agent.addRemote(candidates.filter { $0.ufrag == nil || ufrag == nil || $0.ufrag == ufrag })
   }
 
   func remoteGatheringDone() {
@@ -141,9 +143,11 @@ final class ICEPaths {
 
   // MARK: The path in use
 
-  /// Dropped when there is no path or its socket is full.
-  func send(_ datagram: UnsafeRawBufferPointer) {
-    used?.agent.send(datagram)
+  /// Drops the datagram when there is no path or its socket is full.
+  ///
+  /// - Returns: whether it went out.
+  func send(_ datagram: UnsafeRawBufferPointer) -> Bool {
+    used?.agent.send(datagram) == true
   }
 
   // MARK: Time
