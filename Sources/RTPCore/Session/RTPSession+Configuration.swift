@@ -88,12 +88,15 @@ extension RTPSession {
     /// Random: the RTP timestamp of position 0.
     package var initialTimestamp: RTPTimestamp
     package var jitterBuffer: JitterBuffer.Configuration
+    /// How keys of a telephone (DTMF) are told; nil where that was not agreed on.
+    package var telephoneEvents: TelephoneEvents?
 
     package init(
       localSSRC: UInt32, remoteSSRCs: [UInt32] = [], mid: String? = nil, payloadType: UInt8,
       acceptedPayloadTypes: [UInt8: AudioCodec], clockRate: Int = 48_000, usesTransportFeedback: Bool = false,
       sends: Bool = true, receives: Bool = true, initialSequenceNumber: SequenceNumber,
-      initialTimestamp: RTPTimestamp, jitterBuffer: JitterBuffer.Configuration = .init()
+      initialTimestamp: RTPTimestamp, jitterBuffer: JitterBuffer.Configuration = .init(),
+      telephoneEvents: TelephoneEvents? = nil
     ) {
       self.localSSRC = localSSRC
       self.remoteSSRCs = remoteSSRCs
@@ -107,6 +110,23 @@ extension RTPSession {
       self.initialSequenceNumber = initialSequenceNumber
       self.initialTimestamp = initialTimestamp
       self.jitterBuffer = jitterBuffer
+      self.telephoneEvents = telephoneEvents
+    }
+  }
+
+  /// The payload types of `telephone-event`.
+  ///
+  /// - Specification: RFC 4733 §2.1, §7.1
+  package struct TelephoneEvents: Hashable, Sendable {
+    /// In packets sent: the peer's number for it at the audio's clock rate; nil when there is none, so that no keys can
+    /// be sent.
+    package var payloadType: UInt8?
+    /// Those accepted in packets received (our numbers), with their clock rates.
+    package var acceptedPayloadTypes: [UInt8: Int]
+
+    package init(payloadType: UInt8?, acceptedPayloadTypes: [UInt8: Int]) {
+      self.payloadType = payloadType
+      self.acceptedPayloadTypes = acceptedPayloadTypes.filter { $0.value > 0 }
     }
   }
 

@@ -23,6 +23,10 @@ extension RTPSession {
     package var jitterBuffer = JitterBuffer.Statistics()
     /// What the peer's packets say of their loudness, 0 (full scale) to −127 dBov (RFC 6464); nil when they say nothing.
     package var remoteAudioLevel: Int?
+    package var telephoneEventsSent = 0
+    package var telephoneEventsReceived = 0
+    /// Packets of events that are no keys.
+    package var telephoneEventsUnknown = 0
   }
 
   package struct VideoStatistics: Hashable, Sendable {

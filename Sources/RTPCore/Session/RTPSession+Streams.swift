@@ -134,6 +134,7 @@ extension RTPSession {
   var audioStatistics: AudioStatistics? {
     guard let audioSender else { return nil }
     var statistics: AudioStatistics? = AudioStatistics(outbound: audioSender.figures)
+    statistics?.telephoneEventsSent = audioSender.telephoneEventCount
     audioReceiver?.addStatistics(to: &statistics)
     return statistics
   }

@@ -91,12 +91,27 @@ package struct RTPSession: Sendable {
 
   /// Sends a frame at once, unless nothing may be sent now.
   ///
-  /// Frames come in the order of their positions. A gap before a frame is silence: the packet is then marked.
+  /// Frames come in the order of their positions. A gap before a frame is silence: the packet is then marked. While a
+  /// key is sent, frames are dropped.
   package mutating func send(_ frame: EncodedAudioFrame, at now: Instant) {
     guard !isFinished, configuration.audio?.sends == true, let overhead = audioSender?.overhead else { return }
+    guard audioSender?.isPressingKey(at: now) == false else { return }
     var packet = storage.take(capacity: overhead + frame.payload.count)
     audioSender?.write(frame, congestion: &congestion, to: &packet, at: now)
     outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
+  }
+
+  /// Sends a key, after those that wait: 40 ms to 10 s long, with a pause behind it.
+  ///
+  /// - Returns: false when keys cannot be sent (now), or when 64 wait already.
+  ///
+  /// - Specification: RFC 4733 §2.5.1
+  package mutating func send(_ event: TelephoneEvent, duration: Duration, at now: Instant) -> Bool {
+    guard !isFinished, configuration.audio?.sends == true, audioSender?.append(event, duration: duration) == true else {
+      return false
+    }
+    act(at: now)
+    return true
   }
 
   /// Sends a picture, its packets spread over time, unless nothing may be sent now.
@@ -165,6 +180,7 @@ package struct RTPSession: Sendable {
     }
     consider(firstTargetDeadline)
     consider(audioReceiver?.nextDeadline)
+    consider(audioSender?.nextDeadline)
     for index in videoReceivers.indices { consider(videoReceivers[index]?.nextDeadline) }
     for index in videoSenders.indices { consider(videoSenders[index]?.nextDeadline) }
     consider(arrivals.nextDeadline)
@@ -210,7 +226,7 @@ package struct RTPSession: Sendable {
   private mutating func receiveAudio(
     _ header: RTPHeader, in packet: Span<UInt8>, _ extensions: IncomingExtensions, at now: Instant
   ) {
-    let isKnown = configuration.audio?.acceptedPayloadTypes[header.payloadType] != nil
+    let isKnown = audioReceiver?.accepts(header.payloadType) == true
     if !isKnown { figures.packetsOfUnknownPayloadType += 1 }
     guard isKnown || audioReceiver?.source.ssrc == header.ssrc, audioReceiver != nil else { return }
     let result = audioReceiver?.receive(header, in: packet, extensions, at: now)
@@ -248,6 +264,14 @@ package struct RTPSession: Sendable {
 
   /// Everything that is due, in the order of the way of the data: frames, feedback, the encoders' orders, packets.
   mutating func act(at now: Instant) {
+    while let report = audioReceiver?.nextTelephoneEvent(at: now) {
+      outputs.append(.event(.telephoneEvent(report.event.key, report.duration)))
+    }
+    while let overhead = audioSender?.overhead, audioSender?.hasTelephoneEvent(at: now) == true {
+      var packet = storage.take(capacity: overhead + TelephoneEventPayload.size)
+      audioSender?.writeTelephoneEvent(congestion: &congestion, to: &packet, at: now)
+      outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
+    }
     for index in videoReceivers.indices {
       while let frame = videoReceivers[index]?.nextFrame(at: now) { outputs.append(.video(frame, stream: index)) }
       while let feedback = videoReceivers[index]?.nextFeedback(at: now) {

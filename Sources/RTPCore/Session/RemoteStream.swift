@@ -58,9 +58,11 @@ struct RemoteStream: Sendable {
 
   /// Finds a packet's place.
   ///
+  /// - Parameter isTimed: whether its timestamp tells when it was sent.
+  ///
   /// - Specification: RFC 3550 A.1
-  mutating func receive(_ header: RTPHeader, at now: Instant) -> Verdict {
-    guard current?.ssrc == header.ssrc else { return begin(header, at: now) }
+  mutating func receive(_ header: RTPHeader, isTimed: Bool = true, at now: Instant) -> Verdict {
+    guard current?.ssrc == header.ssrc else { return begin(header, isTimed: isTimed, at: now) }
     candidate = nil
     let verdict: Verdict
     switch current?.received(header.sequenceNumber) {
@@ -78,12 +80,12 @@ struct RemoteStream: Sendable {
     case .suspect, nil:
       return .ignored
     }
-    note(header, at: now)
+    note(header, isTimed: isTimed, at: now)
     return verdict
   }
 
   /// - Specification: RFC 3550 A.1, `probation`
-  private mutating func begin(_ header: RTPHeader, at now: Instant) -> Verdict {
+  private mutating func begin(_ header: RTPHeader, isTimed: Bool, at now: Instant) -> Verdict {
     if let retired, retired.ssrc == header.ssrc, now < retired.until { return .ignored }
     let previous = current?.ssrc ?? retired?.ssrc
     if current != nil, let lastArrival, now - lastArrival < Self.silence {
@@ -97,14 +99,14 @@ struct RemoteStream: Sendable {
       ssrc: header.ssrc, first: header.sequenceNumber, clockRate: clockRate, maximumMisorder: maximumMisorder)
     current = begun
     figures.ssrc = header.ssrc
-    note(header, at: now)
+    note(header, isTimed: isTimed, at: now)
     return previous.map { .changed(from: $0, begun.highest) } ?? .first(begun.highest)
   }
 
-  private mutating func note(_ header: RTPHeader, at now: Instant) {
+  private mutating func note(_ header: RTPHeader, isTimed: Bool, at now: Instant) {
     lastArrival = now
     figures.bytesReceived += header.payloadRange.count
-    if !header.payloadRange.isEmpty { current?.noteArrival(of: header.timestamp, at: now) }
+    if isTimed, !header.payloadRange.isEmpty { current?.noteArrival(of: header.timestamp, at: now) }
   }
 
   /// Keeps a stream's figures and lets another one begin.

@@ -32,6 +32,10 @@ struct StreamTable: Sendable {
     if let audio {
       for ssrc in audio.remoteSSRCs { announced[ssrc] = .audio }
       for type in audio.acceptedPayloadTypes.keys { claims[type, default: []].append(.audio) }
+      for type in audio.telephoneEvents?.acceptedPayloadTypes.keys.sorted() ?? []
+      where audio.acceptedPayloadTypes[type] == nil {
+        claims[type, default: []].append(.audio)
+      }
       if let mid = audio.mid { mids.append((Array(mid.utf8), .audio)) }
     }
     for (index, video) in videos {
