@@ -153,7 +153,10 @@ actor CallMedia {
     guard let sink = offer.encodedSink else { return }
     let receivesVideo = agreement.video?.encoding.receives == true && sink.kinds.contains(.video)
     let video = receivesVideo ? agreement.video?.encoding.codec : nil
-    let audio = agreement.audio?.encoding.receives == true && sink.kinds.contains(.audio)
+    // Where Opus was agreed on, it is what is sent too.
+    let audio =
+      agreement.audio?.encoding.receives == true && agreement.audio?.encoding.codec == .opus
+      && sink.kinds.contains(.audio)
     do {
       try sink.begin(EncodedTracks(audio: audio, video: video))
     } catch {

@@ -11,7 +11,12 @@ enum MediaNegotiation {
     case .audio:
       [
         .opus(
-          [RTPParameter("minptime", "10"), RTPParameter("useinbandfec", "1")], feedback: RTPFeedback([.transportCC]))
+          [RTPParameter("minptime", "10"), RTPParameter("useinbandfec", "1")], feedback: RTPFeedback([.transportCC])),
+        // The feedback counts a transport's packets, whatever is in them.
+        .g722(feedback: RTPFeedback([.transportCC])),
+        .pcmu(feedback: RTPFeedback([.transportCC])),
+        .pcma(feedback: RTPFeedback([.transportCC])),
+        .telephoneEvent(id: 110, clockrate: 48_000), .telephoneEvent(id: 126, clockrate: 8_000),
       ]
     case .video:
       [
@@ -127,22 +132,36 @@ enum MediaNegotiation {
     _ content: Content, _ local: LocalStreams, sends: Bool, receives: Bool, _ media: MediaOffer,
     _ session: inout RTPSession.Configuration, _ random: inout some RandomNumberGenerator
   ) -> Track<AudioPipeline.Encoding>? {
-    let known = content.agreements.filter { $0.sending.name?.lowercased() == "opus" }
-    guard let best = known.first else { return nil }
+    let known = content.agreements.compactMap { agreement in
+      AudioCodec(agreement.receiving).map { (agreement: agreement, codec: $0) }
+    }
+    // Opus, wherever the peer has put it.
+    guard let (best, codec) = known.first(where: { $0.codec == .opus }) ?? known.first else { return nil }
     var accepted: [UInt8: AudioCodec] = [:]
-    for agreement in known { accepted[agreement.receiving.id] = .opus }
+    for (agreement, codec) in known { accepted[agreement.receiving.id] = codec }
     session.audio = RTPSession.AudioStream(
       localSSRC: local.audio, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid, payloadType: best.sending.id,
-      acceptedPayloadTypes: accepted, usesTransportFeedback: best.feedback.contains(.transportCC), sends: sends,
-      receives: receives, initialSequenceNumber: .random(using: &random), initialTimestamp: .random(using: &random))
+      acceptedPayloadTypes: accepted, clockRate: codec.clockRate,
+      usesTransportFeedback: best.feedback.contains(.transportCC), sends: sends, receives: receives,
+      initialSequenceNumber: .random(using: &random), initialTimestamp: .random(using: &random))
     let limit = best.sending.parameter("maxaveragebitrate").flatMap { Int($0) }.map { min(max($0, 6_000), 510_000) }
+    let isOpus = codec == .opus
     return Track(
       transport: content.transport,
       encoding: AudioPipeline.Encoding(
-        sends: sends, receives: receives,
-        stereo: best.sending.parameter("stereo") == "1" && media.audio?.channelCount == 2,
-        bitsPerSecond: min(max(media.audioBitsPerSecond, 6_000), limit ?? 510_000)),
-      codec: "opus/48000/2")
+        codec: codec, sends: sends, receives: receives,
+        stereo: isOpus && best.sending.parameter("stereo") == "1" && media.audio?.channelCount == 2,
+        bitsPerSecond: isOpus ? min(max(media.audioBitsPerSecond, 6_000), limit ?? 510_000) : 64_000,
+        packetDuration: packetDuration(best.sending)),
+      codec: codec.encodingName)
+  }
+
+  /// What the peer wants in a packet, in steps of 10 ms.
+  ///
+  /// - Specification: RFC 3551 §4.2 (20 ms unless said otherwise)
+  static func packetDuration(_ payloadType: RTPPayloadType) -> Duration {
+    let wanted = min(payloadType.ptime ?? 20, payloadType.maxptime ?? .max)
+    return .milliseconds(min(max(wanted / 10 * 10, 10), 60))
   }
 
   private static func video(

@@ -6,6 +6,8 @@ struct AudioReceiver: Sendable {
 
   private let acceptedPayloadTypes: [UInt8: AudioCodec]
   private var receives: Bool
+  private var clock = AudioClock()
+  /// Runs on 48 kHz, whatever the codec's clock.
   private var jitterBuffer: JitterBuffer
   private var remoteAudioLevel: Int?
 
@@ -13,7 +15,7 @@ struct AudioReceiver: Sendable {
     source = RemoteStream(clockRate: audio.clockRate)
     acceptedPayloadTypes = audio.acceptedPayloadTypes
     receives = audio.receives
-    jitterBuffer = JitterBuffer(clockRate: audio.clockRate, configuration: audio.jitterBuffer)
+    jitterBuffer = JitterBuffer(clockRate: AudioClock.rate, configuration: audio.jitterBuffer)
   }
 
   var nextDeadline: Instant? { jitterBuffer.nextDeadline }
@@ -29,11 +31,13 @@ struct AudioReceiver: Sendable {
   mutating func receive(
     _ header: RTPHeader, in packet: Span<UInt8>, _ extensions: IncomingExtensions, at now: Instant
   ) -> (verdict: RemoteStream.Verdict, isMalformed: Bool) {
-    let verdict = source.receive(header, at: now)
+    let codec = acceptedPayloadTypes[header.payloadType]
+    let verdict = source.receive(header, clockRate: codec?.clockRate, at: now)
     let number: ExtendedSequenceNumber
     switch verdict {
     case .next(let next), .reordered(let next), .first(let next): number = next
     case .restarted(let next), .changed(_, let next):
+      clock.restart()
       jitterBuffer.restart()
       number = next
     case .duplicate, .ignored: return (verdict, false)
@@ -41,14 +45,16 @@ struct AudioReceiver: Sendable {
     remoteAudioLevel = extensions.audioLevel ?? remoteAudioLevel
 
     // Packets without payload probe the path or keep it open.
-    guard let codec = acceptedPayloadTypes[header.payloadType], !header.payloadRange.isEmpty, receives else {
-      return (verdict, false)
-    }
-    guard let opus = try? OpusPacket(parsing: packet.extracting(header.payloadRange)) else { return (verdict, true) }
+    guard let codec, !header.payloadRange.isEmpty, receives else { return (verdict, false) }
+    guard let parsed = codec.parse(packet.extracting(header.payloadRange)) else { return (verdict, true) }
+    guard
+      let timestamp = clock.time(
+        of: header.timestamp, number: number, clockRate: codec.clockRate, duration: parsed.duration)
+    else { return (verdict, false) }
     jitterBuffer.insert(
       JitterBuffer.Packet(
-        sequenceNumber: number, timestamp: header.timestamp, codec: codec,
-        payload: packet.bytes(in: header.payloadRange), duration: opus.duration, isSilence: opus.isSilence,
+        sequenceNumber: number, timestamp: timestamp, codec: codec,
+        payload: packet.bytes(in: header.payloadRange), duration: parsed.duration, isSilence: parsed.isSilence,
         captureTime: source.captureTime(of: header.timestamp)),
       at: now)
     return (verdict, false)

@@ -24,7 +24,7 @@ struct RemoteStream: Sendable {
   private(set) var figures = RTPSession.InboundStatistics()
   private(set) var current: ReceiveStream?
 
-  private let clockRate: Int
+  private var clockRate: Int
   private let maximumMisorder: Int
   /// A second stream that may take the first one's place.
   private var candidate: (ssrc: UInt32, expected: SequenceNumber)?
@@ -54,9 +54,10 @@ struct RemoteStream: Sendable {
 
   /// Finds a packet's place.
   ///
+  /// - Parameter clockRate: of the packet's codec; nil where that is not known or cannot change.
   /// - Specification: RFC 3550 A.1
-  mutating func receive(_ header: RTPHeader, at now: Instant) -> Verdict {
-    guard current?.ssrc == header.ssrc else { return begin(header, at: now) }
+  mutating func receive(_ header: RTPHeader, clockRate: Int? = nil, at now: Instant) -> Verdict {
+    guard current?.ssrc == header.ssrc else { return begin(header, clockRate, at: now) }
     candidate = nil
     let verdict: Verdict
     switch current?.received(header.sequenceNumber) {
@@ -74,12 +75,12 @@ struct RemoteStream: Sendable {
     case .suspect, nil:
       return .ignored
     }
-    note(header, at: now)
+    note(header, clockRate, at: now)
     return verdict
   }
 
   /// - Specification: RFC 3550 A.1, `probation`
-  private mutating func begin(_ header: RTPHeader, at now: Instant) -> Verdict {
+  private mutating func begin(_ header: RTPHeader, _ clockRate: Int?, at now: Instant) -> Verdict {
     if let retired, retired.ssrc == header.ssrc, now < retired.until { return .ignored }
     let previous = current?.ssrc ?? retired?.ssrc
     if current != nil {
@@ -90,14 +91,19 @@ struct RemoteStream: Sendable {
       retire(at: now)
     }
     let begun = ReceiveStream(
-      ssrc: header.ssrc, first: header.sequenceNumber, clockRate: clockRate, maximumMisorder: maximumMisorder)
+      ssrc: header.ssrc, first: header.sequenceNumber, clockRate: self.clockRate, maximumMisorder: maximumMisorder)
     current = begun
     figures.ssrc = header.ssrc
-    note(header, at: now)
+    note(header, clockRate, at: now)
     return previous.map { .changed(from: $0, begun.highest) } ?? .first(begun.highest)
   }
 
-  private mutating func note(_ header: RTPHeader, at now: Instant) {
+  private mutating func note(_ header: RTPHeader, _ clockRate: Int?, at now: Instant) {
+    if let clockRate, clockRate != self.clockRate {
+      self.clockRate = clockRate
+      report = nil
+      current?.change(clockRate: clockRate)
+    }
     figures.bytesReceived += header.payloadRange.count
     if !header.payloadRange.isEmpty { current?.noteArrival(of: header.timestamp, at: now) }
   }
