@@ -11,8 +11,8 @@ extension XMLElement {
   fileprivate func changingAudio(
     in actions: Set<String>, _ change: ([RTPPayloadType]) -> [RTPPayloadType]
   ) -> XMLElement {
-    guard let index = children.firstIndex(where: { $0.namespace == "urn:xmpp:jingle:1" }),
-      actions.contains(children[index][attribute: "action"] ?? ""), var jingle = try? Jingle(children[index])
+    guard let child = children.first(where: { $0.namespace == "urn:xmpp:jingle:1" }),
+      actions.contains(child[attribute: "action"] ?? ""), var jingle = try? Jingle(child)
     else { return self }
     for content in jingle.contents.indices {
       guard var description = jingle.contents[content].description?.rtp, description.media == "audio" else { continue }
@@ -20,7 +20,7 @@ extension XMLElement {
       jingle.contents[content].description = .rtp(description)
     }
     var changed = self
-    changed.children[index] = jingle.element
+    changed.nodes = [.element(jingle.element)]
     return changed
   }
 }
