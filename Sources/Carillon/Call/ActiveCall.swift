@@ -49,6 +49,8 @@ final class ActiveCall {
     var offered: RTPDescription?
     /// The index of what carries it; those of a bundle share one.
     var transport: Int
+    /// Whether the peer takes keys of a telephone's pad in it.
+    var takesKeys = false
     /// What its media was last told.
     var flow: CallMedia.Flow?
     var watch = MediaWatch()

@@ -2,6 +2,7 @@ import Foundation
 import JingleCore
 import MediaEngine
 import MediaTime
+import RTPCore
 
 // Holding, muting, and what does not come.
 extension Client {
@@ -78,6 +79,30 @@ extension Client {
       guard flow != call.contents[index].flow else { continue }
       call.contents[index].flow = flow
       call.command.yield(.flow(content: call.contents[index].name, flow))
+    }
+  }
+
+  // MARK: Keys
+
+  /// - Specification: RFC 4733
+  func sendDTMF(_ digits: String, _ id: UUID) async throws {
+    let (duration, pause) = (Duration.milliseconds(100), Duration.milliseconds(60))
+    guard !digits.isEmpty, digits.count <= 64, digits.allSatisfy({ $0 == "," || TelephoneEvent($0) != nil }) else {
+      throw CallError(.configuration, "'\(digits.prefix(64))' are not keys of a telephone: 0 to 9, *, #, A to D, at most 64.")
+    }
+    for digit in digits {
+      let call = try connectedCall(id)
+      guard let content = call.contents.first(where: { $0.kind == .audio }), content.takesKeys else {
+        throw CallError(.nothingInCommon, "\(call.peer) takes no keys of a telephone (telephone-event, RFC 4733).")
+      }
+      guard content.flow?.sends == true else {
+        throw CallError(.failed, "Keys cannot be sent while the call is on hold, or sends no sound.")
+      }
+      if let event = TelephoneEvent(digit) {
+        call.command.yield(.press(event, duration, content: content.name))
+        call.tell(.dtmf(event.key, duration: duration, byPeer: false))
+      }
+      try await Task.sleep(for: digit == "," ? .seconds(1) : duration + pause)
     }
   }
 

@@ -95,6 +95,7 @@ extension Client {
       if call.phase == .connected {
         call.deadlines[.goodbye] = call.deadlines[.goodbye] ?? SystemClock.now + .seconds(3)
       }
+    case .rtp(.telephoneEvent(let key, let duration)): call.tell(.dtmf(key, duration: duration, byPeer: true))
     case .rtp: break
     }
   }

@@ -127,7 +127,8 @@ extension Client {
         call, .failedApplication,
         CallError(
           .nothingInCommon,
-          "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, VP8 and VP9."))
+          "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, G.722, PCMU, "
+            + "PCMA, VP8 and VP9."))
     }
     let group = bundle(of: answers.map { ($0.content.name, $0.answer) }, offer.groups)
     call.contents = answers.enumerated().map { index, answer in
@@ -243,6 +244,9 @@ extension Client {
       call.contents[index].offered.map { call.transports[content.transport]?.numbers.add($0) }
     }
     for track in agreement.tracks {
+      if let index = call.contents.firstIndex(where: { $0.name == track.content }) {
+        call.contents[index].takesKeys = track.takesKeys
+      }
       switch track.kind {
       case .audio: call.audioCodec = call.audioCodec ?? track.codec
       case .video: call.videoCodec = call.videoCodec ?? track.codec

@@ -45,8 +45,6 @@ extension Client {
   private func transportIndex(of content: String, _ call: ActiveCall) -> Int? {
     call.transportIndex(ownedBy: content) ?? call.contents.first { $0.name == content }?.transport
   }
-
-  func sendDTMF(_ digits: String, _ id: UUID) throws {}
 }
 
 extension Client {

@@ -18,6 +18,7 @@ actor CallMedia {
     /// A content leaves.
     case end(content: String)
     case flow(content: String, Flow)
+    case press(TelephoneEvent, Duration, content: String)
     /// The peer wants no more than this of a content.
     case limit(content: String, bitsPerSecond: Int)
     /// Media goes over another transport from now on.
@@ -159,6 +160,9 @@ actor CallMedia {
     case .begin(let agreement): await begin(agreement)
     case .end(let content): await end(content)
     case .flow(let content, let flow): await setFlow(flow, of: content)
+    case .press(let key, let duration, let content):
+      guard let track = tracks.first(where: { $0.agreed.content == content }) else { return }
+      await transports[track.transport]?.endpoint.change { _ = $0.send(key, duration: duration, at: $1) }
     case .limit(let content, let bitsPerSecond):
       switch tracks.first(where: { $0.agreed.content == content })?.pipeline {
       case .audio(let pipeline, _): await pipeline.limit(to: bitsPerSecond)
@@ -293,7 +297,7 @@ actor CallMedia {
       var tracks = EncodedTracks(audio: false)
       for other in joining where other.media.encodedSink === sink && sink.kinds.contains(other.kind) {
         switch other.stream {
-        case .audio(_, let encoding): tracks.audio = encoding.receives
+        case .audio(_, let encoding): tracks.audio = encoding.receives && encoding.codec == .opus
         case .video(_, let encoding, _): tracks.video = encoding.receives ? encoding.codec : nil
         }
       }

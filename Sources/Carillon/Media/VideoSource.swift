@@ -39,7 +39,7 @@ extension VideoSink {
 
 /// What an `EncodedMediaSink` is going to get.
 public struct EncodedTracks: Hashable, Sendable {
-  /// Opus (RFC 6716).
+  /// Opus (RFC 6716). False where the call's codec is another one: such sound goes to an `AudioSink` only.
   public var audio: Bool
   public var video: VideoCodec?
 

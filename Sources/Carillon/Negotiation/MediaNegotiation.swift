@@ -11,7 +11,12 @@ enum MediaNegotiation {
     case .audio:
       [
         .opus(
-          [RTPParameter("minptime", "10"), RTPParameter("useinbandfec", "1")], feedback: RTPFeedback([.transportCC]))
+          [RTPParameter("minptime", "10"), RTPParameter("useinbandfec", "1")], feedback: RTPFeedback([.transportCC])),
+        // The feedback counts a transport's packets, whatever is in them.
+        .g722(feedback: RTPFeedback([.transportCC])),
+        .pcmu(feedback: RTPFeedback([.transportCC])),
+        .pcma(feedback: RTPFeedback([.transportCC])),
+        .telephoneEvent(id: 110, clockrate: 48_000), .telephoneEvent(id: 126, clockrate: 8_000),
       ]
     case .video:
       [
@@ -147,6 +152,11 @@ enum MediaNegotiation {
       case .video: .video
       }
     }
+
+    /// Whether the peer takes keys of a telephone's pad.
+    var takesKeys: Bool {
+      if case .audio(let stream, _) = stream { stream.telephoneEvents?.payloadType != nil } else { false }
+    }
   }
 
   /// - Parameter isOneTransport: whether all of the call's media goes over one transport.
@@ -182,21 +192,37 @@ enum MediaNegotiation {
   private static func audio(
     _ content: Content, sends: Bool, receives: Bool, _ random: inout some RandomNumberGenerator
   ) -> (Track.Stream, codec: String)? {
-    let known = content.agreements.filter { $0.sending.name?.lowercased() == "opus" }
-    guard let best = known.first else { return nil }
+    let known = content.agreements.compactMap { agreement in
+      AudioCodec(agreement.receiving).map { (agreement: agreement, codec: $0) }
+    }
+    // Opus, wherever the peer has put it.
+    guard let (best, codec) = known.first(where: { $0.codec == .opus }) ?? known.first else { return nil }
     var accepted: [UInt8: AudioCodec] = [:]
-    for agreement in known { accepted[agreement.receiving.id] = .opus }
-    let stream = RTPSession.AudioStream(
+    for (agreement, codec) in known { accepted[agreement.receiving.id] = codec }
+    var stream = RTPSession.AudioStream(
       localSSRC: content.streams.ssrc, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid,
-      payloadType: best.sending.id, acceptedPayloadTypes: accepted,
+      payloadType: best.sending.id, acceptedPayloadTypes: accepted, clockRate: codec.clockRate,
       usesTransportFeedback: best.feedback.contains(.transportCC), sends: sends,
       receives: receives, initialSequenceNumber: .random(using: &random), initialTimestamp: .random(using: &random))
+    stream.telephoneEvents = TelephoneEvents(content.agreements, clockRate: codec.clockRate).map {
+      .init(payloadType: $0.sending, acceptedPayloadTypes: $0.receiving)
+    }
     let limit = best.sending.parameter("maxaveragebitrate").flatMap { Int($0) }.map { min(max($0, 6_000), 510_000) }
+    let isOpus = codec == .opus
     let encoding = AudioPipeline.Encoding(
-      sends: sends, receives: receives,
-      stereo: best.sending.parameter("stereo") == "1" && content.media.audio?.channelCount == 2,
-      bitsPerSecond: min(max(content.media.audioBitsPerSecond, 6_000), limit ?? 510_000))
-    return (.audio(stream, encoding), "opus/48000/2")
+      codec: codec, sends: sends, receives: receives,
+      stereo: isOpus && best.sending.parameter("stereo") == "1" && content.media.audio?.channelCount == 2,
+      bitsPerSecond: isOpus ? min(max(content.media.audioBitsPerSecond, 6_000), limit ?? 510_000) : 64_000,
+      packetDuration: packetDuration(best.sending))
+    return (.audio(stream, encoding), codec.encodingName)
+  }
+
+  /// What the peer wants in a packet, in steps of 10 ms.
+  ///
+  /// - Specification: RFC 3551 §4.2 (20 ms unless said otherwise)
+  static func packetDuration(_ payloadType: RTPPayloadType) -> Duration {
+    let wanted = min(payloadType.ptime ?? 20, payloadType.maxptime ?? .max)
+    return .milliseconds(min(max(wanted / 10 * 10, 10), 60))
   }
 
   private static func video(

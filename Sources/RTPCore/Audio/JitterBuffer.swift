@@ -419,7 +419,7 @@ package struct JitterBuffer: Sendable {
     }
     settled.concealedSamples += duration
     let isLast = gap - duration < quantum
-    return conceal(duration, cause: .loss, nextPayload: isLast ? next.payload : nil)
+    return conceal(duration, cause: .loss, nextPayload: isLast && next.codec == .opus ? next.payload : nil)
   }
 
   private mutating func conceal(

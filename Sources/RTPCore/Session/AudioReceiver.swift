@@ -9,6 +9,8 @@ struct AudioReceiver: Sendable {
   private let eventPayloadTypes: [UInt8: Int]
   private var telephoneEvents = TelephoneEventReceiver()
   private var receives: Bool
+  private var clock = AudioClock()
+  /// Runs on 48 kHz, whatever the codec's clock.
   private var jitterBuffer: JitterBuffer
   private var remoteAudioLevel: Int?
 
@@ -17,7 +19,7 @@ struct AudioReceiver: Sendable {
     acceptedPayloadTypes = audio.acceptedPayloadTypes
     eventPayloadTypes = audio.telephoneEvents?.acceptedPayloadTypes ?? [:]
     receives = audio.receives
-    jitterBuffer = JitterBuffer(clockRate: audio.clockRate, configuration: audio.jitterBuffer)
+    jitterBuffer = JitterBuffer(clockRate: AudioClock.rate, configuration: audio.jitterBuffer)
   }
 
   var nextDeadline: Instant? {
@@ -42,13 +44,15 @@ struct AudioReceiver: Sendable {
   mutating func receive(
     _ header: RTPHeader, in packet: Span<UInt8>, _ extensions: IncomingExtensions, at now: Instant
   ) -> (verdict: RemoteStream.Verdict, isMalformed: Bool) {
-    let eventClockRate = acceptedPayloadTypes[header.payloadType] == nil ? eventPayloadTypes[header.payloadType] : nil
+    let codec = acceptedPayloadTypes[header.payloadType]
+    let eventClockRate = codec == nil ? eventPayloadTypes[header.payloadType] : nil
     // An event's packets have one timestamp: they come as late as it lasts.
-    let verdict = source.receive(header, isTimed: eventClockRate == nil, at: now)
+    let verdict = source.receive(header, clockRate: codec?.clockRate, isTimed: eventClockRate == nil, at: now)
     let number: ExtendedSequenceNumber
     switch verdict {
     case .next(let next), .reordered(let next), .first(let next): number = next
     case .restarted(let next), .changed(_, let next):
+      clock.restart()
       jitterBuffer.restart()
       telephoneEvents.restart(at: now)
       number = next
@@ -57,16 +61,20 @@ struct AudioReceiver: Sendable {
     remoteAudioLevel = extensions.audioLevel ?? remoteAudioLevel
 
     // Packets without payload probe the path or keep it open.
-    guard let codec = acceptedPayloadTypes[header.payloadType], !header.payloadRange.isEmpty, receives else {
+    guard let codec, !header.payloadRange.isEmpty, receives else {
       jitterBuffer.skip(number)
       guard let eventClockRate, receives else { return (verdict, false) }
       return (verdict, !receiveEvent(header, in: packet, clockRate: eventClockRate, at: now))
     }
-    guard let opus = try? OpusPacket(parsing: packet.extracting(header.payloadRange)) else { return (verdict, true) }
+    guard let parsed = codec.parse(packet.extracting(header.payloadRange)) else { return (verdict, true) }
+    guard
+      let timestamp = clock.time(
+        of: header.timestamp, number: number, clockRate: codec.clockRate, duration: parsed.duration)
+    else { return (verdict, false) }
     jitterBuffer.insert(
       JitterBuffer.Packet(
-        sequenceNumber: number, timestamp: header.timestamp, codec: codec,
-        payload: packet.bytes(in: header.payloadRange), duration: opus.duration, isSilence: opus.isSilence,
+        sequenceNumber: number, timestamp: timestamp, codec: codec,
+        payload: packet.bytes(in: header.payloadRange), duration: parsed.duration, isSilence: parsed.isSilence,
         captureTime: source.captureTime(of: header.timestamp)),
       at: now)
     return (verdict, false)

@@ -75,7 +75,7 @@ extension RTPSession {
     package var payloadType: UInt8
     /// The payload types accepted in packets received: our numbers. Others are counted and dropped.
     package var acceptedPayloadTypes: [UInt8: AudioCodec]
-    /// Ticks of the RTP timestamp per second.
+    /// Ticks of the RTP timestamp per second in packets sent. Received ones count as their codec's do.
     package var clockRate: Int
     /// Whether packets are counted in the transport's congestion control: transport-cc was agreed on for the content.
     package var usesTransportFeedback: Bool

@@ -27,7 +27,7 @@ struct RemoteStream: Sendable {
   private(set) var figures = RTPSession.InboundStatistics()
   private(set) var current: ReceiveStream?
 
-  private let clockRate: Int
+  private var clockRate: Int
   private let maximumMisorder: Int
   /// A second stream that may take the first one's place.
   private var candidate: (ssrc: UInt32, expected: SequenceNumber)?
@@ -58,11 +58,14 @@ struct RemoteStream: Sendable {
 
   /// Finds a packet's place.
   ///
-  /// - Parameter isTimed: whether its timestamp tells when it was sent.
-  ///
+  /// - Parameters:
+  ///   - clockRate: of the packet's codec; nil where that is not known or cannot change.
+  ///   - isTimed: whether its timestamp tells when it was sent.
   /// - Specification: RFC 3550 A.1
-  mutating func receive(_ header: RTPHeader, isTimed: Bool = true, at now: Instant) -> Verdict {
-    guard current?.ssrc == header.ssrc else { return begin(header, isTimed: isTimed, at: now) }
+  mutating func receive(
+    _ header: RTPHeader, clockRate: Int? = nil, isTimed: Bool = true, at now: Instant
+  ) -> Verdict {
+    guard current?.ssrc == header.ssrc else { return begin(header, clockRate, isTimed: isTimed, at: now) }
     candidate = nil
     let verdict: Verdict
     switch current?.received(header.sequenceNumber) {
@@ -80,12 +83,12 @@ struct RemoteStream: Sendable {
     case .suspect, nil:
       return .ignored
     }
-    note(header, isTimed: isTimed, at: now)
+    note(header, clockRate, isTimed: isTimed, at: now)
     return verdict
   }
 
   /// - Specification: RFC 3550 A.1, `probation`
-  private mutating func begin(_ header: RTPHeader, isTimed: Bool, at now: Instant) -> Verdict {
+  private mutating func begin(_ header: RTPHeader, _ clockRate: Int?, isTimed: Bool, at now: Instant) -> Verdict {
     if let retired, retired.ssrc == header.ssrc, now < retired.until { return .ignored }
     let previous = current?.ssrc ?? retired?.ssrc
     if current != nil, let lastArrival, now - lastArrival < Self.silence {
@@ -96,15 +99,20 @@ struct RemoteStream: Sendable {
     }
     retire(at: now, patience: .seconds(5))
     let begun = ReceiveStream(
-      ssrc: header.ssrc, first: header.sequenceNumber, clockRate: clockRate, maximumMisorder: maximumMisorder)
+      ssrc: header.ssrc, first: header.sequenceNumber, clockRate: self.clockRate, maximumMisorder: maximumMisorder)
     current = begun
     figures.ssrc = header.ssrc
-    note(header, isTimed: isTimed, at: now)
+    note(header, clockRate, isTimed: isTimed, at: now)
     return previous.map { .changed(from: $0, begun.highest) } ?? .first(begun.highest)
   }
 
-  private mutating func note(_ header: RTPHeader, isTimed: Bool, at now: Instant) {
+  private mutating func note(_ header: RTPHeader, _ clockRate: Int?, isTimed: Bool, at now: Instant) {
     lastArrival = now
+    if let clockRate, clockRate != self.clockRate {
+      self.clockRate = clockRate
+      report = nil
+      current?.change(clockRate: clockRate)
+    }
     figures.bytesReceived += header.payloadRange.count
     if isTimed, !header.payloadRange.isEmpty { current?.noteArrival(of: header.timestamp, at: now) }
   }
