@@ -17,22 +17,24 @@ import Testing
   private func agreement(answered types: [RTPPayloadType]) throws -> (RTPSession.AudioStream, AudioPipeline.Encoding, String)?
   {
     var random = SystemRandomNumberGenerator()
-    let local = LocalStreams(using: &random)
-    let offered = MediaNegotiation.offer(.audio, local, sends: true)
+    var local = LocalStreams(using: &random)
+    let streams = local.make(using: &random)
+    let offered = MediaNegotiation.offer(.audio, streams, sends: true, beside: .init())
     let answer = RTPDescription(media: "audio", payloadTypes: types, rtcpMux: true)
     let content = MediaNegotiation.Content(
       name: "0", kind: .audio, agreements: try offered.agreements(answeredBy: answer), headerExtensions: [],
-      senders: .both, remote: answer, transport: 0)
+      senders: .both, remote: answer, transport: 0, media: .tone(440), streams: streams)
     let agreement = MediaNegotiation.agreement(
-      [content], local, as: .initiator, media: .tone(440),
+      [content], cname: local.cname, as: .initiator, isOneTransport: true,
       wallClock: .init(instant: SystemClock.now, time: NTPTime(sinceUnixEpoch: .zero)), using: &random)
-    guard let track = agreement?.audio, let stream = agreement?.sessions[0]?.audio else { return nil }
-    return (stream, track.encoding, track.codec)
+    guard let track = agreement?.tracks.first, case .audio(let stream, let encoding) = track.stream else { return nil }
+    return (stream, encoding, track.codec)
   }
 
   @Test func `what is offered stands under the usual numbers`() {
     var random = SystemRandomNumberGenerator()
-    let offer = MediaNegotiation.offer(.audio, LocalStreams(using: &random), sends: true)
+    var local = LocalStreams(using: &random)
+    let offer = MediaNegotiation.offer(.audio, local.make(using: &random), sends: true, beside: .init())
     #expect(offer.payloadTypes.map(\.id) == [111, 9, 0, 8, 110, 126])
   }
 
