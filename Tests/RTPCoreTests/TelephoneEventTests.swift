@@ -71,7 +71,7 @@ struct TelephoneEventTests {
     #expect(sent.allSatisfy { $0.payload.volume == 10 })
     #expect(sent.map(\.at) == [50, 100, 120, 170, 220, 320, 370, 420, 470])
     // Begins 270 ms after the first.
-    #expect(Set(sent.map(\.timestamp)) == [0xFFFF_F000, 270 * 48 - 0x1000])
+    #expect(Set(sent.map(\.timestamp)) == [0xFFFF_F000, 270 * 48 - 0x1000] as Set<UInt32>)
     #expect(session.statistics.audio?.telephoneEventsSent == 2)
     #expect(session.statistics.audio?.outbound.packetsSent == 9)
   }
