@@ -3,6 +3,7 @@ import MediaTime
 /// The audio that the peer sends: packets in, audio to play out.
 struct AudioReceiver: Sendable {
   var source: RemoteStream
+  var unknownCount = 0
 
   private let acceptedPayloadTypes: [UInt8: AudioCodec]
   /// With their clock rates.
@@ -33,6 +34,7 @@ struct AudioReceiver: Sendable {
 
   func addStatistics(to statistics: inout RTPSession.AudioStatistics?) {
     statistics?.inbound = source.statistics
+    statistics?.inbound.packetsOfUnknownPayloadType = unknownCount
     statistics?.jitterBuffer = jitterBuffer.statistics
     statistics?.inbound.packetsLate = jitterBuffer.statistics.latePackets
     statistics?.remoteAudioLevel = remoteAudioLevel

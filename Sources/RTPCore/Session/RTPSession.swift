@@ -107,9 +107,8 @@ package struct RTPSession: Sendable {
   ///
   /// - Specification: RFC 4733 §2.5.1
   package mutating func send(_ event: TelephoneEvent, duration: Duration, at now: Instant) -> Bool {
-    guard !isFinished, configuration.audio?.sends == true, audioSender?.append(event, duration: duration) == true else {
-      return false
-    }
+    guard !isFinished, configuration.audio?.sends == true else { return false }
+    guard audioSender?.append(event, duration: duration) == true else { return false }
     act(at: now)
     return true
   }
@@ -212,6 +211,7 @@ package struct RTPSession: Sendable {
       figures.packetsMalformed += 1
       return
     }
+    figures.rtpPacketsReceived += 1
     guard !localSSRCs.contains(header.ssrc) else { return collide(header.ssrc, at: now) }
     let extensions = IncomingExtensions(header, in: packet, identifiers: configuration.headerExtensions)
     arrivals.received(extensions, size: packet.count, at: now)
@@ -227,7 +227,10 @@ package struct RTPSession: Sendable {
     _ header: RTPHeader, in packet: Span<UInt8>, _ extensions: IncomingExtensions, at now: Instant
   ) {
     let isKnown = audioReceiver?.accepts(header.payloadType) == true
-    if !isKnown { figures.packetsOfUnknownPayloadType += 1 }
+    if !isKnown {
+      figures.packetsOfUnknownPayloadType += 1
+      audioReceiver?.unknownCount += 1
+    }
     guard isKnown || audioReceiver?.source.ssrc == header.ssrc, audioReceiver != nil else { return }
     let result = audioReceiver?.receive(header, in: packet, extensions, at: now)
     if result?.isMalformed == true { figures.packetsMalformed += 1 }
@@ -241,7 +244,10 @@ package struct RTPSession: Sendable {
       return
     }
     let isKnown = videoReceivers[index]?.accepts(header.payloadType) == true
-    if !isKnown { figures.packetsOfUnknownPayloadType += 1 }
+    if !isKnown {
+      figures.packetsOfUnknownPayloadType += 1
+      videoReceivers[index]?.unknownCount += 1
+    }
     guard isKnown || videoReceivers[index]?.source.ssrc == header.ssrc else { return }
     guard let verdict = videoReceivers[index]?.receive(header, in: packet, at: now) else { return }
     note(verdict, of: header.ssrc, .video(index))

@@ -2,8 +2,8 @@ import MediaTime
 
 /// Makes one event of the packets that tell of it, whichever of them come, and in whatever order.
 ///
-/// An event is known by its timestamp. It is over when a packet says so, when another one begins, or when nothing more is
-/// told of it.
+/// An event is known by its timestamp. It is over when a packet says so, when another one begins, or when nothing more
+/// is told of it.
 ///
 /// - Specification: RFC 4733 §2.5.2
 struct TelephoneEventReceiver: Sendable {
@@ -28,9 +28,10 @@ struct TelephoneEventReceiver: Sendable {
     var before = 0
     var lastArrival: Instant
 
-    /// Whether a packet tells of the event's next segment.
+    /// Whether a packet tells of the event's next segment, though the end of this one may be lost.
     func isContinued(by payload: TelephoneEventPayload, at timestamp: RTPTimestamp, isMarked: Bool) -> Bool {
-      !isMarked && payload.code == event.code && timestamp - segment == longestSegment
+      let distance = timestamp - segment
+      return !isMarked && payload.code == event.code && (distance == longestSegment || distance == lasted)
     }
   }
 
@@ -56,7 +57,7 @@ struct TelephoneEventReceiver: Sendable {
     guard payload.duration > 0, !isPast(payload, timestamp, isMarked, at: now) else { return }
     if var known = current {
       if known.isContinued(by: payload, at: timestamp, isMarked: isMarked) {
-        known.before += Self.longestSegment
+        known.before += timestamp - known.segment
         known.segment = timestamp
         known.lasted = 0
       }
@@ -83,6 +84,7 @@ struct TelephoneEventReceiver: Sendable {
     guard let past, now - past.lastArrival < Self.memory else { return false }
     if past.isContinued(by: payload, at: timestamp, isMarked: isMarked), current == nil {
       self.past?.segment = timestamp
+      self.past?.lasted = Int(payload.duration)
       self.past?.lastArrival = now
       return true
     }

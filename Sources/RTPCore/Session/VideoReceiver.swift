@@ -10,6 +10,7 @@ struct VideoReceiver: Sendable {
   let configuration: RTPSession.VideoStream
   private(set) var source = RemoteStream(clockRate: videoClockRate, maximumMisorder: 1_000)
   private(set) var retransmissions: ReceiveStream?
+  var unknownCount = 0
 
   private let rtx: RTXReceiver
   private var receives: Bool
@@ -42,6 +43,7 @@ struct VideoReceiver: Sendable {
   /// - Parameter statistics: of the other direction.
   func addStatistics(to statistics: inout RTPSession.VideoStatistics) {
     statistics.inbound = source.statistics
+    statistics.inbound.packetsOfUnknownPayloadType = unknownCount
     statistics.inbound.retransmittedPacketsReceived = figures.retransmittedPacketsReceived
     statistics.inbound.retransmittedBytesReceived = figures.retransmittedBytesReceived
     statistics.inbound.nackCount = figures.nackCount
