@@ -117,7 +117,11 @@ struct CrossingCallTests {
     let rang = Log<String>()
     try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
       try await withClient(
-        server, "alice@localhost/laptop", onCall: { rang.append($0.sid); try await Task.sleep(for: .seconds(600)) }
+        server, "alice@localhost/laptop",
+        onCall: {
+          rang.append($0.sid)
+          try await Task.sleep(for: .seconds(600))
+        }
       ) { alice in
         let own = alice.configuration.account
         try await until { await alice.knows(bob.address) }
@@ -145,7 +149,11 @@ struct CrossingCallTests {
     let rang = Log<String>()
     try await withScript(server, "bob@localhost/desk") { [server] bob in
       try await withClient(
-        server, "alice@localhost/laptop", onCall: { rang.append($0.sid); try await Task.sleep(for: .seconds(600)) }
+        server, "alice@localhost/laptop",
+        onCall: {
+          rang.append($0.sid)
+          try await Task.sleep(for: .seconds(600))
+        }
       ) { alice in
         let own = alice.configuration.account
         async let result = alice.follow("bob@localhost", .tone(440))

@@ -16,7 +16,9 @@ extension Client {
   func place(callTo peer: JID, _ offer: MediaOffer) async throws -> ActiveCall {
     let approach = await approach(peer)
     try Task.checkCancellation()
-    guard calls.count < configuration.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
+    guard calls.count < configuration.maximumCalls else {
+      throw CallError(.failed, "There are too many calls already.")
+    }
     guard let own = link?.address else { throw CallError(.serverUnreachable, "The connection to the server is down.") }
     let now = SystemClock.now
     let call = ActiveCall(
@@ -259,7 +261,8 @@ extension Client {
   private func migrateCalls(with peer: JID, to sid: String) -> String? {
     let running = calls.values.filter {
       // Only those that were proposed: other peers may well hold several sessions.
-      $0.peer.bare == peer.bare && $0.phase > .ringing && $0.phase < .ended && ($0.incoming != nil || $0.outgoing != nil)
+      $0.peer.bare == peer.bare && $0.phase > .ringing && $0.phase < .ended
+        && ($0.incoming != nil || $0.outgoing != nil)
     }
     for call in running {
       let reason = Jingle.Reason(.expired, text: "Session migrated")
