@@ -233,9 +233,12 @@ struct CrossingCallTests {
     }
   }
 
-  @Test func `the word for a migrated call goes out before the one that takes the next`() async throws {
+  @Test(arguments: [1, 32])
+  func `the word for a migrated call goes out before the one that takes the next`(room: Int) async throws {
     try await withScript(server, "alice@localhost/phone") { [server] alice in
-      try await withClient(server, "bob@localhost/desk", onCall: answering { .tone(880) }) { bob in
+      try await withClient(
+        server, "bob@localhost/desk", configure: { $0.maximumCalls = room }, onCall: answering { .tone(880) }
+      ) { bob in
         let own = bob.configuration.account
         await alice.send(.audioProposal, "old", to: own.bare)
         _ = try await alice.message("proceed")

@@ -121,7 +121,10 @@ struct RingingTests {
       ], of: jid("alice@localhost"))
     try await withClient(
       server, "alice@localhost/laptop", configure: { $0.callers = .contacts },
-      onCall: { rang.append("\($0.peer.bare)") }
+      onCall: {
+        rang.append("\($0.peer.bare)")
+        try await think()
+      }
     ) { [server] alice in
       let own = alice.configuration.account
       for name in ["friend", "follower", "idol", "nobody", "stranger"] {
