@@ -117,7 +117,11 @@ struct CrossingCallTests {
     let rang = Log<String>()
     try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
       try await withClient(
-        server, "alice@localhost/laptop", onCall: { rang.append($0.sid); try await Task.sleep(for: .seconds(600)) }
+        server, "alice@localhost/laptop",
+        onCall: {
+          rang.append($0.sid)
+          try await Task.sleep(for: .seconds(600))
+        }
       ) { alice in
         let own = alice.configuration.account
         try await until { await alice.knows(bob.address) }
@@ -145,7 +149,11 @@ struct CrossingCallTests {
     let rang = Log<String>()
     try await withScript(server, "bob@localhost/desk") { [server] bob in
       try await withClient(
-        server, "alice@localhost/laptop", onCall: { rang.append($0.sid); try await Task.sleep(for: .seconds(600)) }
+        server, "alice@localhost/laptop",
+        onCall: {
+          rang.append($0.sid)
+          try await Task.sleep(for: .seconds(600))
+        }
       ) { alice in
         let own = alice.configuration.account
         async let result = alice.follow("bob@localhost", .tone(440))
@@ -225,9 +233,12 @@ struct CrossingCallTests {
     }
   }
 
-  @Test func `the word for a migrated call goes out before the one that takes the next`() async throws {
+  @Test(arguments: [1, 32])
+  func `the word for a migrated call goes out before the one that takes the next`(room: Int) async throws {
     try await withScript(server, "alice@localhost/phone") { [server] alice in
-      try await withClient(server, "bob@localhost/desk", onCall: answering { .tone(880) }) { bob in
+      try await withClient(
+        server, "bob@localhost/desk", configure: { $0.maximumCalls = room }, onCall: answering { .tone(880) }
+      ) { bob in
         let own = bob.configuration.account
         await alice.send(.audioProposal, "old", to: own.bare)
         _ = try await alice.message("proceed")

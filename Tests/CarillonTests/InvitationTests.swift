@@ -66,9 +66,10 @@ struct InvitationTests {
           await phone.say(.left, "3", to: dan.address)
           try await until { invitations.entries.count == 6 }
           let ends = invitations.entries.dropFirst(3)
-          #expect(Dictionary(uniqueKeysWithValues: ends.map { ($0.id, $0.state) }) == [
-            "1": .retracted, "2": .acceptedElsewhere, "3": .declinedElsewhere,
-          ])
+          #expect(
+            Dictionary(uniqueKeysWithValues: ends.map { ($0.id, $0.state) }) == [
+              "1": .retracted, "2": .acceptedElsewhere, "3": .declinedElsewhere,
+            ])
         }
       }
     }

@@ -17,7 +17,8 @@ struct MissedCallTests {
 
   /// Runs a client that notes what it missed and what rang.
   private func withMissing(
-    _ body: @escaping @Sendable (JID, ScriptedPeer, _ missed: Log<Client.MissedCall>, _ rang: Log<String>) async throws ->
+    _ body:
+      @escaping @Sendable (JID, ScriptedPeer, _ missed: Log<Client.MissedCall>, _ rang: Log<String>) async throws ->
       Void
   ) async throws {
     let missed = Log<Client.MissedCall>()
@@ -26,7 +27,10 @@ struct MissedCallTests {
     handlers.onMissed = { missed.append($0) }
     try await withClient(
       server, "alice@localhost/laptop", configure: { $0.settlingTime = .milliseconds(100) }, handlers: handlers,
-      onCall: { rang.append($0.sid); try await Task.sleep(for: .seconds(600)) }
+      onCall: {
+        rang.append($0.sid)
+        try await Task.sleep(for: .seconds(600))
+      }
     ) { [server] alice in
       let own = alice.configuration.account
       try await withScript(server, "bob@localhost/x") { try await body(own, $0, missed, rang) }

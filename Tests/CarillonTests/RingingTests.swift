@@ -120,7 +120,11 @@ struct RingingTests {
         RosterItem(jid: jid("nobody@localhost"), subscription: .none),
       ], of: jid("alice@localhost"))
     try await withClient(
-      server, "alice@localhost/laptop", configure: { $0.callers = .contacts }, onCall: { rang.append("\($0.peer.bare)") }
+      server, "alice@localhost/laptop", configure: { $0.callers = .contacts },
+      onCall: {
+        rang.append("\($0.peer.bare)")
+        try await think()
+      }
     ) { [server] alice in
       let own = alice.configuration.account
       for name in ["friend", "follower", "idol", "nobody", "stranger"] {
@@ -132,7 +136,8 @@ struct RingingTests {
             try await caller.request(XMLElement("jingle", namespace: Jingle.namespace), to: own),
             try await caller.request(XMLElement("query", namespace: DiscoInfo.namespace), to: own),
             // Nobody at all is there.
-            try await caller.request(XMLElement("query", namespace: DiscoInfo.namespace), to: jid("alice@localhost/gone")),
+            try await caller.request(
+              XMLElement("query", namespace: DiscoInfo.namespace), to: jid("alice@localhost/gone")),
           ].map(\.content)
           if ["friend", "follower"].contains(name) {
             _ = try await caller.message("ringing")
@@ -179,7 +184,8 @@ struct RingingTests {
     }
   }
 
-  @Test func `of devices without message initiation the preferred one rings, and with one that has it all are proposed to`()
+  @Test
+  func `of devices without message initiation the preferred one rings, and with one that has it all are proposed to`()
     async throws
   {
     try await withScript(server, "bob@localhost/old", features: ScriptedPeer.callable) { [server] old in
@@ -441,7 +447,11 @@ struct RingingTests {
   @Test func `the same proposal rings once, however often and on what way it comes`() async throws {
     let rang = Log<String>()
     try await withClient(
-      server, "alice@localhost/laptop", onCall: { rang.append($0.sid); try await think() }
+      server, "alice@localhost/laptop",
+      onCall: {
+        rang.append($0.sid)
+        try await think()
+      }
     ) { alice in
       let own = alice.configuration.account
       try await withScript(server, "bob@localhost/x") { bob in
@@ -463,7 +473,8 @@ struct RingingTests {
       try await withScript(server, "bob@localhost/x") { bob in
         await bob.send(.audioProposal, "1", to: own.bare)
         _ = try await bob.message("reject")
-        for action in [.accept, .proceed, .ringing, .reject(nil), .retract(nil), .finish(nil)] as [JingleMessage.Action] {
+        for action in [.accept, .proceed, .ringing, .reject(nil), .retract(nil), .finish(nil)] as [JingleMessage.Action]
+        {
           await bob.send(action, "1", to: own)
         }
         // A session that follows all the same belongs to no call that anybody took: it is one of its own.

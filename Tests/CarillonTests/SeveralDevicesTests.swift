@@ -72,6 +72,28 @@ struct SeveralDevicesTests {
     }
   }
 
+  @Test func `both ends tell both accounts' archives when and why a call is over`() async throws {
+    let said = Log<Message>()
+    let server = InMemoryServer(domain: "localhost") { stanza in
+      if let message = try? Message(stanza), JingleMessage(in: message) != nil { said.append(message) }
+      return stanza
+    }
+    try await withClient(server, "bob@localhost/desk", onCall: answering { .tone(880) }) { bob in
+      try await withClient(server, "alice@localhost/laptop") { alice in
+        let (_, error) = await alice.follow("bob@localhost", .tone(440)) { $0.isConnected }
+        #expect(error == nil)
+        try await until { await bob.isIdle }
+        try await until { await alice.isIdle }
+        #expect(said.entries.allSatisfy { $0.type == .chat && $0.hints == [.store] })
+        let words = said.entries.compactMap { message in JingleMessage(in: message).map { ($0.action, message.to) } }
+        let finishes = words.filter { $0.0 == .finish(Jingle.Reason(.success)) }.map(\.1)
+        #expect(Set(finishes) == [alice.configuration.account, bob.configuration.account] && finishes.count == 2)
+        // To the account: the question, and what its other devices are to hear.
+        #expect(words.filter { $0.1?.isBare == true }.map(\.0) == [.audioProposal, .accept])
+      }
+    }
+  }
+
   @Test func `all devices stop when the caller gives up`() async throws {
     let server = InMemoryServer()
     let ends = Ends()
@@ -88,7 +110,9 @@ struct SeveralDevicesTests {
     }
   }
 
-  @Test func `Dino's other device takes the call with an accept to the account and a proceed`() async throws {
+  /// Dino says both; others say the one or the other, as they believe in carbons.
+  @Test(arguments: [[.accept, .proceed], [.accept], [.proceed]] as [[JingleMessage.Action]])
+  func `another client's device takes the call`(words: [JingleMessage.Action]) async throws {
     let server = InMemoryServer()
     let ends = Ends()
     try await withClient(server, "bob@localhost/phone", onCall: waiting("phone", ends)) { phone in
@@ -96,8 +120,9 @@ struct SeveralDevicesTests {
         try await withScript(server, "alice@localhost/x") { alice in
           await alice.send(.audioProposal, "1", to: phone.configuration.account.bare)
           _ = try await alice.message("ringing")
-          await dino.send(.accept, "1", to: dino.address.bare)
-          await dino.send(.proceed, "1", to: alice.address)
+          for word in words {
+            await dino.send(word, "1", to: word == .accept ? dino.address.bare : alice.address)
+          }
           try await until { ends.entries.count == 1 }
           #expect(ends.entries.first?.end?.error?.code == .answeredElsewhere)
           // Once it rings no more, nothing that follows is this device's business.
@@ -134,10 +159,15 @@ struct SeveralDevicesTests {
           #expect(errors.entries.first?.code == .answeredElsewhere)
           #expect(
             errors.entries.first?.message
-              == "Another device took the call at the same moment, and alice@localhost/x chose that one: bob@localhost/desk.")
+              == "Another device took the call at the same moment, and alice@localhost/x chose that one: bob@localhost/desk."
+          )
           // Nothing was said that could end the other's call.
           for word in ["reject", "finish", "retract"] {
-            #expect(await !alice.has { $0.first(word, JingleMessage.namespace) != nil && $0[attribute: "from"] == "\(phone.configuration.account)" })
+            #expect(
+              await !alice.has {
+                $0.first(word, JingleMessage.namespace) != nil
+                  && $0[attribute: "from"] == "\(phone.configuration.account)"
+              })
           }
         }
       }
@@ -164,7 +194,8 @@ struct SeveralDevicesTests {
     let server = InMemoryServer()
     let rang = Log<String>()
     try await withClient(server, "bob@localhost/phone", onCall: { rang.append($0.sid) }) { phone in
-      try await withClient(server, "bob@localhost/desk", onCall: { _ in try await Task.sleep(for: .seconds(600)) }) { desk in
+      try await withClient(server, "bob@localhost/desk", onCall: { _ in try await Task.sleep(for: .seconds(600)) }) {
+        desk in
         try await withScript(server, "alice@localhost/x") { alice in
           await alice.send(.audioProposal, "1", to: desk.configuration.account)
           _ = try await alice.message("ringing")
@@ -186,7 +217,11 @@ struct SeveralDevicesTests {
     let server = InMemoryServer()
     let rang = Log<String>()
     try await withClient(
-      server, "bob@localhost/phone", onCall: { rang.append($0.sid); try await Task.sleep(for: .seconds(600)) }
+      server, "bob@localhost/phone",
+      onCall: {
+        rang.append($0.sid)
+        try await Task.sleep(for: .seconds(600))
+      }
     ) { phone in
       let own = phone.configuration.account
       try await withScript(server, "carol@localhost/x") { carol in
@@ -223,7 +258,8 @@ struct SeveralDevicesTests {
 extension ScriptedPeer {
   /// Sends what looks like a carbon.
   fileprivate func forge(_ kind: String, _ action: JingleMessage.Action, _ id: String, from: String, to own: JID) {
-    var inside = JingleMessage(id: id, action).stanza(to: kind == "sent" ? jid("carol@localhost/x") : own, stanzaID: "f")
+    var inside = JingleMessage(id: id, action).stanza(
+      to: kind == "sent" ? jid("carol@localhost/x") : own, stanzaID: "f")
     inside.from = jid(from)
     let forwarded = XMLElement("forwarded", namespace: "urn:xmpp:forward:0", children: [inside.element])
     let carbon = XMLElement(kind, namespace: MessageCarbon.namespace, children: [forwarded])

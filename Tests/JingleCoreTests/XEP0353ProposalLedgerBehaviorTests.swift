@@ -7,7 +7,9 @@ import XMPPCore
   static let start = Instant(nanoseconds: 0)
   static let today = Duration.seconds(1_790_000_000)
 
-  private func proposal(_ id: String, from caller: JID = romeo, age: Duration = .seconds(600)) -> ProposalLedger.Proposal {
+  private func proposal(_ id: String, from caller: JID = romeo, age: Duration = .seconds(600))
+    -> ProposalLedger.Proposal
+  {
     ProposalLedger.Proposal(
       JingleMessage(id: id, .propose([.rtp(RTPDescription(media: "audio"))])), from: caller, stamp: Self.today - age)
   }
@@ -42,7 +44,8 @@ import XMPPCore
 
   /// How old a stored proposal is, and whether it still rings.
   static let ages: [(Duration, Bool)] = [
-    (.seconds(-3600), true), (.zero, true), (.seconds(60), true), (.milliseconds(60_001), false), (.seconds(86_400), false),
+    (.seconds(-3600), true), (.zero, true), (.seconds(60), true), (.milliseconds(60_001), false),
+    (.seconds(86_400), false),
   ]
 
   @Test(arguments: ages)

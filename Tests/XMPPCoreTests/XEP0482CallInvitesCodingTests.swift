@@ -50,7 +50,8 @@ import XMPPCore
   }
 
   @Test(arguments: examples)
-  func `In an error, without an id, or under another name they are none`(text: String, action: CallInvite.Action) throws {
+  func `In an error, without an id, or under another name they are none`(text: String, action: CallInvite.Action) throws
+  {
     #expect(try CallInvite(in: message(text, type: "error")) == nil)
     for broken in [
       text.replacing("id='id1'", with: ""), text.replacing("call-invites:0", with: "call-invites:9"),
@@ -61,7 +62,8 @@ import XMPPCore
       #expect(try CallInvite(in: message(broken, id: "")) == nil)
     }
     #expect(
-      try CallInvite(in: message(text.replacing("id='id1'", with: "id='\(String(repeating: "x", count: 5000))'"), id: ""))
+      try CallInvite(
+        in: message(text.replacing("id='id1'", with: "id='\(String(repeating: "x", count: 5000))'"), id: ""))
         == nil)
   }
 

@@ -272,7 +272,7 @@ public struct CallEnd: Sendable {
   public var statistics: CallStatistics?
   /// Set when the call failed.
   public var error: CallError?
-  /// The session that goes on in this one's place, when the peer changed devices, came back after it was lost, or called
-  /// at the same moment (XEP-0353 §4): the `sid` of another call.
+  /// The `sid` of the call that goes on in this one's place, when the peer changed devices, came back after it was
+  /// lost, or called at the same moment (XEP-0353 §4).
   public var migratedTo: String?
 }

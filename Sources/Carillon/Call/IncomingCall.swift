@@ -5,8 +5,8 @@ import Foundation
 /// Returning from the handler without an answer declines. When the caller gives up, or another device takes or declines
 /// the call, the handler's task is cancelled, `end` tells why, and an answer that comes all the same throws.
 ///
-/// One call of each account rings at a time: when the same account calls again meanwhile, the new call takes the place of the
-/// one that rings.
+/// One call of each account rings at a time: when the same account calls again meanwhile, the new call takes the place
+/// of the one that rings.
 public struct IncomingCall: ~Copyable, Sendable {
   /// The device that calls.
   public let peer: JID
@@ -14,8 +14,8 @@ public struct IncomingCall: ~Copyable, Sendable {
   public let sid: String
   /// What the caller proposes to exchange.
   public let media: Set<MediaKind>
-  /// The running call whose place this one takes, by its `sid`: the peer goes on from another device, or came back after its
-  /// connection was lost. That call is over; a person who was in it will want this one without being asked.
+  /// The `sid` of the running call whose place this one takes: the peer goes on from another device, or came back after
+  /// its connection was lost. That call is over; a person who was in it will want this one without being asked.
   public let replaces: String?
   private let id: UUID
   private let client: Client

@@ -16,7 +16,9 @@ extension Client {
   func place(callTo peer: JID, _ offer: MediaOffer) async throws -> ActiveCall {
     let approach = await approach(peer)
     try Task.checkCancellation()
-    guard calls.count < configuration.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
+    guard calls.count < configuration.maximumCalls else {
+      throw CallError(.failed, "There are too many calls already.")
+    }
     guard let own = link?.address else { throw CallError(.serverUnreachable, "The connection to the server is down.") }
     let now = SystemClock.now
     let call = ActiveCall(
@@ -144,8 +146,9 @@ extension Client {
     peer.bare == configuration.account.bare || roster[peer]?.seesOurPresence ?? false
   }
 
-  func hasRoom(for caller: JID) -> Bool {
-    calls.count < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls
+  /// - Parameter leaving: how many calls the new one takes the place of.
+  func hasRoom(leaving: Int = 0) -> Bool {
+    calls.count - leaving < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls
   }
 
   /// The call of this account that rings here and nobody has answered; there is one at most.
@@ -228,7 +231,9 @@ extension Client {
   private func ring(_ proposal: ProposalLedger.Proposal, own: JID) -> Bool {
     let (message, caller) = (proposal.message, proposal.caller)
     let replaced = ring(of: caller)
-    guard handlers.onCall != nil, calls[message.id] == nil, replaced != nil || hasRoom(for: caller), admits(caller),
+    let running = runningCalls(with: caller)
+    guard handlers.onCall != nil, calls[message.id] == nil,
+      hasRoom(leaving: running.count + (replaced == nil ? 0 : 1)), admits(caller),
       var incoming = IncomingProposal(
         message, from: caller, own: own, hasCarbons: hasCarbons, patience: .seconds(120), at: SystemClock.now)
     else { return false }
@@ -237,7 +242,7 @@ extension Client {
         replaced, .expired, CallError(.failed, "\(replaced.peer) gave up this call and calls anew."), byPeer: true,
         migratedTo: message.id)
     }
-    let continued = configuration.migratesCalls ? migrateCalls(with: caller, to: message.id) : nil
+    for call in running { migrate(call, to: message.id) }
     incoming.ring()
     let call = ActiveCall(
       sid: message.id, peer: caller, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
@@ -245,31 +250,34 @@ extension Client {
     calls[call.sid] = call
     call.tell(.proposed)
     pump(call)
-    offerToHandler(call, Set(message.media.compactMap(MediaKind.init)), replaces: continued)
+    let continued = running.first { $0.connectedAt != nil } ?? running.first
+    offerToHandler(call, Set(message.media.compactMap(MediaKind.init)), replaces: continued?.sid)
     rearm()
     return true
   }
 
   // MARK: Calls that cross
 
-  /// Ends the calls that run with a peer's account, since it calls anew: from another device, or after it was lost.
+  /// The calls with a peer's account that it gives up by calling anew: from another device, or after it was lost. Only
+  /// those that were proposed: without, there may well be several.
   ///
-  /// - Returns: the `sid` of the one that came furthest.
   /// - Specification: XEP-0353 §4.2
-  private func migrateCalls(with peer: JID, to sid: String) -> String? {
-    let running = calls.values.filter {
-      // Only those that were proposed: other peers may well hold several sessions.
-      $0.peer.bare == peer.bare && $0.phase > .ringing && $0.phase < .ended && ($0.incoming != nil || $0.outgoing != nil)
+  private func runningCalls(with peer: JID) -> [ActiveCall] {
+    guard configuration.migratesCalls else { return [] }
+    return calls.values.filter {
+      $0.peer.bare == peer.bare && $0.phase > .ringing && $0.phase < .ended
+        && ($0.incoming != nil || $0.outgoing != nil)
     }
-    for call in running {
-      let reason = Jingle.Reason(.expired, text: "Session migrated")
-      call.outgoing?.finish(reason, migratedTo: sid)
-      call.incoming?.finish(reason, migratedTo: sid)
-      // Before the session's own end, which does not say that it goes on.
-      pump(call)
-      migrated(call, to: sid)
-    }
-    return running.max { ($0.connectedAt != nil ? 1 : 0) < ($1.connectedAt != nil ? 1 : 0) }?.sid
+  }
+
+  /// Ends a call since its peer goes on with it as another one.
+  private func migrate(_ call: ActiveCall, to sid: String) {
+    let reason = Jingle.Reason(.expired, text: "Session migrated")
+    call.outgoing?.finish(reason, migratedTo: sid)
+    call.incoming?.finish(reason, migratedTo: sid)
+    // Before the session's own end, which does not say that it goes on.
+    pump(call)
+    migrated(call, to: sid)
   }
 
   /// The call goes on as another session.

@@ -50,7 +50,7 @@ extension Client {
     // Nobody is told that this account is there who may not call it.
     guard handlers.onCall != nil, isWelcome(from) else { throw StanzaError(.serviceUnavailable) }
     guard !outranks(jingle, from: from) else { throw .tieBreak }
-    guard hasRoom(for: from), ring(of: from) == nil, admits(from) else { throw StanzaError(.resourceConstraint) }
+    guard hasRoom(), ring(of: from) == nil, admits(from) else { throw StanzaError(.resourceConstraint) }
     let session = try JingleSession(
       answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
     let call = ActiveCall(

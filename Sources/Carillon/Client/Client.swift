@@ -258,7 +258,8 @@ public actor Client {
 
   /// Arms the one timer for whatever comes next.
   func rearm() {
-    let next = ([iqs.nextDeadline, silenceDeadline, ledger.nextDeadline] + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
+    let own = [iqs.nextDeadline, silenceDeadline, ledger.nextDeadline]
+    let next = (own + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
     guard next != sleeper?.deadline else { return }
     sleeper?.task.cancel()
     sleeper = next.map { deadline in

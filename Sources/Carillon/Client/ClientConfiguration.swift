@@ -26,8 +26,8 @@ extension Client {
     package var keepalive = (silence: Duration.seconds(60), answer: Duration.seconds(20))
     /// How long what was stored after a stored proposal is waited for.
     package var settlingTime = Duration.seconds(2)
-    /// Whether a peer's new call takes the place of the running one with it (XEP-0353 §4.2). Not so in benchmarks, which
-    /// hold many calls between two accounts.
+    /// Whether a peer's new call takes the place of the running one with it (XEP-0353 §4.2). Not so in benchmarks,
+    /// which hold many calls between two accounts.
     package var migratesCalls = true
 
     public init(account: JID, password: String, logger: Logger = Logger(label: "carillon")) {
@@ -45,7 +45,8 @@ extension Client {
   /// - Specification: XEP-0353 §6
   public enum Callers: Hashable, Sendable {
     case anyone
-    /// Who is in the account's roster and may see its presence (subscription `from` or `both`), and so learns nothing new.
+    /// Who is in the account's roster and may see its presence (subscription `from` or `both`), so that ringing tells it
+    /// nothing new.
     case contacts
   }
 
@@ -110,10 +111,10 @@ extension Client {
     /// Decides who may call at all; nil lets everybody. The device of whoever may not never rings, and the caller is not
     /// told that this account is there.
     public var allowsCall: (@Sendable (JID) -> Bool)?
-    /// A call that came too late to ring: it was proposed while this device was away. Told once for each call.
+    /// A call that came too late to ring: it was proposed while this device was away. Told once for each.
     public var onMissed: (@Sendable (MissedCall) async -> Void)?
-    /// Somebody who may call invites to a call that is not Jingle's between two (XEP-0482). Called again when the invitation
-    /// is taken back, or another device of this account answers it.
+    /// Somebody who may call invites to a call that is not Jingle's between two (XEP-0482). Called again when the
+    /// invitation is taken back, or another device of this account answers it.
     public var onInvitation: (@Sendable (CallInvitation) async -> Void)?
     /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?

@@ -1,8 +1,8 @@
 package import MediaTime
 package import XMPPCore
 
-/// What this device has heard of calls to its account: tells which proposals are new, and what is to be done about those
-/// that came late, out of the server's storage.
+/// What this device has heard of calls to its account: tells which proposals are new, and what is to be done about
+/// those that came late, out of the server's storage.
 ///
 /// A stored proposal waits until what was stored after it has come too. Then it rings if it is young, is told as missed
 /// if it is not, and is let go if another device dealt with it.

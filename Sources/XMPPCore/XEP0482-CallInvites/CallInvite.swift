@@ -18,9 +18,7 @@ package struct CallInvite: Hashable, Sendable {
     /// A Jingle session that will be begun from `jid`, or from the inviter itself.
     case jingle(sid: String, jid: JID?)
     case external(uri: String)
-    /// A conference in a chat room.
-    ///
-    /// - Specification: XEP-0272
+    /// A conference in a chat room (XEP-0272).
     case muji(room: JID)
     /// One that another specification defines.
     case other(XMLElement)
