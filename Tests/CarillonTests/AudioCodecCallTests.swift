@@ -126,7 +126,8 @@ struct AudioCodecCallTests {
     let ear = Ear()
     try await withClient(server, "bob@localhost/desk", onCall: answering { .tone(220) }) { _ in
       try await withClient(server, "alice@localhost/laptop") { client in
-        let (events, error) = await client.follow("bob@localhost", MediaOffer(audioSink: ear, encodedSink: shelf)) { _ in
+        let offer = MediaOffer(audioSink: ear, encodedSink: shelf)
+        let (events, error) = await client.follow("bob@localhost", offer) { _ in
           ear.count > 48_000
         }
         #expect(error == nil)

@@ -14,8 +14,9 @@ import Testing
   }
 
   /// What both sides run with after an answer to this side's offer.
-  private func agreement(answered types: [RTPPayloadType]) throws -> (RTPSession.AudioStream, AudioPipeline.Encoding, String)?
-  {
+  private func agreement(
+    answered types: [RTPPayloadType]
+  ) throws -> (RTPSession.AudioStream, AudioPipeline.Encoding, String)? {
     var random = SystemRandomNumberGenerator()
     let local = LocalStreams(using: &random)
     let offered = MediaNegotiation.offer(.audio, local, sends: true)

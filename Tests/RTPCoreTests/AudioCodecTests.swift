@@ -31,7 +31,9 @@ struct AudioCodecTests {
     var statistics: RTPSession.AudioStatistics { session.statistics.audio! }
     var played: Int { frames.reduce(0) { $0 + $1.duration } + concealed.reduce(0) { $0 + $1.duration } }
 
-    mutating func receive(_ payloadType: UInt8, _ number: UInt16, _ timestamp: UInt32, _ payload: [UInt8], ssrc: UInt32 = 7) {
+    mutating func receive(
+      _ payloadType: UInt8, _ number: UInt16, _ timestamp: UInt32, _ payload: [UInt8], ssrc: UInt32 = 7
+    ) {
       var packet: [UInt8] = []
       RTPHeader(
         marker: false, payloadType: payloadType, sequenceNumber: SequenceNumber(rawValue: number),
