@@ -14,8 +14,9 @@ import Testing
   }
 
   /// What both sides run with after an answer to this side's offer.
-  private func agreement(answered types: [RTPPayloadType]) throws -> (RTPSession.AudioStream, AudioPipeline.Encoding, String)?
-  {
+  private func agreement(
+    answered types: [RTPPayloadType]
+  ) throws -> (RTPSession.AudioStream, AudioPipeline.Encoding, String)? {
     var random = SystemRandomNumberGenerator()
     var local = LocalStreams(using: &random)
     let streams = local.make(using: &random)

@@ -73,7 +73,7 @@ struct ScriptedPeerTests {
 
   @Test func `an answer with a codec that was not offered breaks the protocol`() async throws {
     var description = RTPDescription.opus
-    description.payloadTypes = [RTPPayloadType(id: 0, name: "PCMU", clockrate: 8_000)]
+    description.payloadTypes = [RTPPayloadType(id: 18, name: "G729", clockrate: 8_000)]
     let (_, error) = try await called { [description] bob, offer, alice in
       try await bob.request(Self.accept(offer, [.audio(description, .some(.some(.active)))]), to: alice)
       let (end, _) = try await bob.jingle(.sessionTerminate)
@@ -268,14 +268,14 @@ struct ScriptedPeerTests {
   }
 
   @Test func `an offer without a codec of ours is refused`() async throws {
-    let pcmu = RTPPayloadType(id: 0, name: "PCMU", clockrate: 8_000)
+    let foreign = RTPPayloadType(id: 18, name: "G729", clockrate: 8_000)
     let error = try await calling { bob, alice in
-      let description = RTPDescription(media: "audio", payloadTypes: [pcmu], rtcpMux: true)
+      let description = RTPDescription(media: "audio", payloadTypes: [foreign], rtcpMux: true)
       try await bob.request(Jingle(.sessionInitiate, sid: "call", contents: [.audio(description)]), to: alice)
       let (end, _) = try await bob.jingle(.sessionTerminate)
       #expect(end.reason?.condition == .failedApplication)
     }
-    #expect(error?.code == .nothingInCommon && error?.message.contains("PCMU") == true)
+    #expect(error?.code == .nothingInCommon && error?.message.contains("G729") == true)
   }
 
   @Test func `an offer without audio is refused`() async throws {

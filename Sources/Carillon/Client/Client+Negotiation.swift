@@ -127,8 +127,8 @@ extension Client {
         call, .failedApplication,
         CallError(
           .nothingInCommon,
-          "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, G.722, PCMU, "
-            + "PCMA, VP8 and VP9."))
+          "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, G.722, "
+            + "PCMU, PCMA, VP8 and VP9."))
     }
     let group = bundle(of: answers.map { ($0.content.name, $0.answer) }, offer.groups)
     call.contents = answers.enumerated().map { index, answer in

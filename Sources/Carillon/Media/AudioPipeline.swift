@@ -215,7 +215,7 @@ actor AudioPipeline {
       hasWarnedOfCodec = true
       let name = frame.codec.name
       return warn(
-        CallError(.media, "The peer sends \(name), which recordings of packets (.ogg, .webm) do not keep: record to .wav."))
+        CallError(.media, "The peer sends \(name), which .ogg and .webm recordings do not keep: record to .wav."))
     }
     do {
       try sink.write(opus: frame.payload.span, at: time)
