@@ -50,13 +50,13 @@ package struct MulticastNameResolver: Sendable {
       answer.succeed([])
       return []
     }
-    var channels: [any Channel] = []
+    // Whoever answers to everyone does so at once.
+    var channels = listens ? await listeners(on: loop, name, collector) : []
     for path in paths {
       guard let channel = try? await bind(on: loop, to: path.source, name, collector) else { continue }
       channels.append(channel)
       ask(name, path.destination, on: channel)
     }
-    if listens { channels += await listeners(on: loop, name, collector) }
     let deadline = loop.scheduleTask(in: .nanoseconds(timeout.nanoseconds)) { collector.value.finish() }
     if channels.isEmpty { loop.execute { collector.value.finish() } }
     let addresses = await withTaskCancellationHandler {

@@ -38,7 +38,7 @@ static inline guint32 carillon_address_scope(const NiceAddress *address) {
 }
 
 /* Lets the component's listening TCP sockets take connections from those addresses only; from nobody when there are none.
-   libnice accepts whoever comes, without a bound. Addresses are 16 bytes each, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2). */
+   libnice accepts whoever comes, without a bound. Addresses are 16 bytes each, IPv4 mapped into IPv6. */
 static inline void carillon_listeners_accept_only(
     NiceAgent *agent, guint stream, guint component, const guint8 *addresses, guint count) {
   enum { allow = 0x7fffffff, network = SKF_NET_OFF };
