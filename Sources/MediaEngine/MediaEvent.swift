@@ -10,7 +10,8 @@ package enum MediaEvent: Sendable {
   case ice(ICEState)
   /// Encrypted media can flow.
   case connected(MediaConnection)
-  /// Media goes another way than `connected` or the last of these said: after a restart, or because ICE found a better pair.
+  /// Media goes another way than `connected` or the last of these said: after a restart, or because ICE found a better
+  /// pair.
   case pathChanged(MediaPath)
   /// The restart brought no path in time, or no answer; the path before it stays in use, under its old credentials.
   case restartFailed
@@ -25,8 +26,8 @@ package enum MediaEvent: Sendable {
 package struct MediaPath: Sendable {
   package var local: ICECandidate
   package var remote: ICECandidate
-  /// The TURN server behind a local candidate that is a relayed one, as it was configured: `kind` and `name` say how it is
-  /// reached.
+  /// The TURN server behind a local candidate that is a relayed one, as it was configured: `kind` and `name` say how it
+  /// is reached.
   package var relay: ICEServer?
 
   /// Whether both name the same pair: libnice tells pairs again when it learns more about their candidates.

@@ -8,7 +8,8 @@ import Testing
 struct ICETCPTests {
   @Test("is offered beside UDP, and UDP is preferred", arguments: ["127.0.0.1", "::1"])
   func offered(address: String) async throws {
-    let (a, b) = (Party(controlling: true, localAddresses: [address]), Party(controlling: false, localAddresses: [address]))
+    let a = Party(controlling: true, localAddresses: [address])
+    let b = Party(controlling: false, localAddresses: [address])
     let (ofA, ofB) = try await connect(a, b) { _ in true }
     let kinds = ofA.candidates.map(\.transport)
     #expect(Set(kinds) == [.udp, .tcp("active"), .tcp("passive")])
@@ -28,7 +29,8 @@ struct ICETCPTests {
   @Test(
     "carries a call where UDP does not, packet by packet", arguments: ["127.0.0.1", "::1"], [true, false])
   func onlyTCP(address: String, aIsPassive: Bool) async throws {
-    let (a, b) = (Party(controlling: true, localAddresses: [address]), Party(controlling: false, localAddresses: [address]))
+    let a = Party(controlling: true, localAddresses: [address])
+    let b = Party(controlling: false, localAddresses: [address])
     // Who has heard of no passive candidate cannot connect.
     _ = try await connect(a, b) { $0.transport == .tcp(aIsPassive ? "active" : "passive") }
     for party in [a, b] {

@@ -1,11 +1,15 @@
-/* What Swift cannot import from libnice and GObject: variadic functions and function-like macros. */
+/* What Swift cannot import from libnice and GObject: variadic functions and function-like macros; and what the kernel's
+   headers say with macros. */
 #ifndef CARILLON_CNICE_SHIMS_H
 #define CARILLON_CNICE_SHIMS_H
 #include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <nice/agent.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static inline void carillon_object_set_bool(gpointer object, const char *name, gboolean value) {
   g_object_set(object, name, value, NULL);
@@ -34,7 +38,7 @@ static inline guint32 carillon_address_scope(const NiceAddress *address) {
 }
 
 /* Lets the component's listening TCP sockets take connections from those addresses only; from nobody when there are none.
-   libnice accepts whoever comes, without a bound. Addresses are 16 bytes each, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2). */
+   libnice accepts whoever comes, without a bound. Addresses are 16 bytes each, IPv4 mapped into IPv6. */
 static inline void carillon_listeners_accept_only(
     NiceAgent *agent, guint stream, guint component, const guint8 *addresses, guint count) {
   enum { allow = 0x7fffffff, network = SKF_NET_OFF };
@@ -71,5 +75,17 @@ static inline void carillon_listeners_accept_only(
     setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
   }
   g_ptr_array_unref(sockets);
+}
+/* A socket that has something to read whenever addresses, links or routes change; -1 on failure. */
+static inline int carillon_open_address_changes(void) {
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  if (fd < 0) return -1;
+  struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+  address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
 }
 #endif

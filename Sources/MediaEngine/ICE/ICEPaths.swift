@@ -30,6 +30,8 @@ final class ICEPaths {
     let servers: [ICEServer]
     let credentials: ICECredentials
     var remote: ICECredentials?
+    /// Whether the peer has named all its candidates: before that, `.failed` is not the last word.
+    var knowsAll = false
     var path: MediaPath?
     /// When a restart that has no path is given up, or a replaced agent closed.
     var deadline: Instant?
@@ -138,7 +140,9 @@ final class ICEPaths {
   }
 
   func remoteGatheringDone() {
+    newest?.knowsAll = true
     newest?.agent.remoteGatheringDone()
+    if let newer, newer.agent.state == .failed { giveUp() }
   }
 
   // MARK: The path in use
@@ -200,8 +204,8 @@ final class ICEPaths {
       if isNewest { handle(.state(state)) }
       changed()
       guard state == .failed else { return }
-      if newer?.number == number {
-        giveUp()
+      if let newer, newer.number == number {
+        if newer.knowsAll { giveUp() }
       } else if used?.number == number, newer == nil {
         handle(.failed)
       }

@@ -66,7 +66,7 @@ struct LocalAddress: Hashable {
 
   /// The kernel's flags of its IPv6 addresses: IFA_F_TEMPORARY, _DADFAILED, _DEPRECATED and _TENTATIVE are of interest.
   private static func addressFlags() -> [[String]: UInt32] {
-    guard let table = try? String(contentsOfFile: "/proc/net/if_inet6", encoding: .utf8) else { return [:] }
+    guard let table = try? String(contentsOfFile: "/proc/thread-self/net/if_inet6", encoding: .utf8) else { return [:] }
     var flags: [[String]: UInt32] = [:]
     for line in table.split(separator: "\n") {
       let fields = line.split(separator: " ")

@@ -38,7 +38,8 @@ struct NumericAddress: Hashable {
   var isUnicast: Bool {
     guard isIPv6 else { return bytes[0] != 0 && bytes[0] < 224 }
     if isLoopback { return true }
-    let isOfIPv4 = bytes[..<10].allSatisfy { $0 == 0 } && (bytes[10] == bytes[11]) && (bytes[10] == 0 || bytes[10] == 0xFF)
+    let isOfIPv4 =
+      bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == bytes[11] && (bytes[10] == 0 || bytes[10] == 0xFF)
     return !isOfIPv4 && bytes[0] != 0xFF && !(bytes[0] == 0xFE && bytes[1] & 0xC0 == 0xC0)
   }
 }
