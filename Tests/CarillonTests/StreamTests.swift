@@ -1,6 +1,8 @@
 import CarillonTesting
+import Foundation
 import JingleCore
 import MediaEngine
+import MediaTime
 import Synchronization
 import Testing
 import XMPPCore
@@ -11,13 +13,15 @@ import XMPPCore
 private final class FragileLink: StanzaLink {
   let base: any StanzaLink
   let sent = Log<XMLElement>()
+  let undelivered: [Undelivered]
   private let isDeaf: Bool
   private let breaks: AsyncStream<Never>
   private let breakOff: AsyncStream<Never>.Continuation
 
   /// - Parameter isDeaf: lets nothing through, either way.
-  init(_ base: any StanzaLink, isDeaf: Bool = false) {
+  init(_ base: any StanzaLink, isDeaf: Bool = false, undelivered: [XMLElement] = []) {
     self.base = base
+    self.undelivered = undelivered.map { Undelivered(stanza: $0, sentAt: SystemClock.now - .seconds(90)) }
     self.isDeaf = isDeaf
     (breaks, breakOff) = AsyncStream.makeStream()
   }
@@ -203,6 +207,28 @@ struct StreamTests {
       try await until { await alice.isOnline }
       #expect(await alice.link?.address == own)
       #expect(links.made.entries[1].sent.entries.isEmpty)
+    }
+  }
+
+  @Test func `what a stream lost is sent again on the next, messages with the time of their first sending`() async throws {
+    let reply = IQ(id: "asked", to: jid("bob@localhost/desk"), .result(nil)).element
+    let lost = [
+      Message(type: .chat, id: "m", to: jid("bob@localhost"), payloads: [XMLElement("x", namespace: "urn:x")]).element,
+      reply, IQ(id: "old", .get(Roster.request)).element, Presence(.unavailable).element,
+    ]
+    let links = Links(server, "alice@localhost/laptop") { attempt, base in
+      FragileLink(base, undelivered: attempt == 1 ? [] : lost)
+    }
+    try await withRunning(links.client()) { _ in
+      links.made.entries[0].snap()
+      try await until { links.made.entries.count == 2 && links.made.entries[1].sent.entries.contains(reply) }
+      let sent = links.made.entries[1].sent.entries
+      #expect(!sent.contains { $0[attribute: "id"] == "old" || $0[attribute: "type"] == "unavailable" })
+      let message = try #require(sent.first { $0.name == "message" })
+      let delay = try Delay(try #require(message.first("delay", Delay.namespace)))
+      #expect(message.first("x", "urn:x") != nil && delay.from == jid("alice@localhost/laptop"))
+      let age = Date.now.timeIntervalSince1970 - delay.stamp.inSeconds
+      #expect(age >= 89 && age < 3600)
     }
   }
 

@@ -228,7 +228,7 @@ extension IntegrationTests {
 
   @Test("A server that is restarted in mid-call leaves no gap, and both ends find the call again", .timeLimit(.minutes(2)))
   func restart() async throws {
-    try await losingStreams(hosts: [Rig.current.host, Rig.current.host]) {
+    try await losingStreams(hosts: [Rig.current.host, Rig.current.host], for: "20s") {
       try Rig.current.command("server stop")
       try await Task.sleep(for: .seconds(1))
       try Rig.current.command("server start")
@@ -242,22 +242,24 @@ extension IntegrationTests {
     let hosts = proxies.map(\.host) + Array(repeating: Rig.current.host, count: 2 - count)
     let log = URL(filePath: Rig.current.folder.path).appending(path: "prosody.log")
     func resumptions() throws -> Int {
-      try String(contentsOf: log, encoding: .utf8).components(separatedBy: "Stream resumed").count
+      try String(contentsOf: log, encoding: .utf8).components(separatedBy: "resuming existing session").count
     }
     let before = try resumptions()
-    try await losingStreams(hosts: hosts, losers: count) { for proxy in proxies { proxy.cut() } }
+    try await losingStreams(hosts: hosts, losers: count, for: "10s") { for proxy in proxies { proxy.cut() } }
     #expect(try resumptions() == before + count)
   }
 
   /// A call whose ends, the caller first, lose their streams to `hosts` by `disturb` and get them back.
   ///
   /// - Parameter losers: how many of the two do.
-  private func losingStreams(hosts: [String], losers: Int = 2, _ disturb: () async throws -> Void) async throws {
+  private func losingStreams(
+    hosts: [String], losers: Int = 2, for duration: String, _ disturb: () async throws -> Void
+  ) async throws {
     let (heardByAlice, heardByBob) = (Rig.current.file("wav"), Rig.current.file("wav"))
     let answer = ["answer", "--once", "--audio", "tone:440", "--record", heardByBob] + signingIn(bob, host: hosts[1])
     try await CarillonProcess.run(answer) { answerer in
       try await answerer.event("online")
-      let call = ["call", bob, "--audio", "tone:1000", "--record", heardByAlice, "--for", "15s"]
+      let call = ["call", bob, "--audio", "tone:1000", "--record", heardByAlice, "--for", duration]
       try await CarillonProcess.run(call + signingIn(alice, host: hosts[0])) { caller in
         try await caller.event("call.statistics", count: 2)
         try await answerer.event("call.statistics", count: 2)

@@ -14,7 +14,8 @@ import XMPPCore
 //   an empty session-info (XEP-0166 §6.8), again and again while it may itself be without a stream: as long as media
 //   flows. The peer's own requests in the session tell it too. Only `unknown-session` ends the call.
 //   Calls without a session go on from where they are: they ring within their deadlines. What the other side said
-//   meanwhile comes from the server's store, or never.
+//   meanwhile comes from the server's store, or never; messages of this side that the old stream lost are sent again where
+//   the server tells what it has (XEP-0198). Otherwise such a call ends by its time-out.
 // - It binds another address: peers know this device under the old one, and would refuse what comes from the new. Calls
 //   that are being set up fail; in running ones media goes on until either side hangs up, of which the other learns through
 //   the media path. The session-terminate is sent all the same, for peers that look at the account alone.

@@ -32,8 +32,10 @@ extension Client {
     }
   }
 
-  /// Waits, until the network changes at the longest.
+  /// Waits, until the network changes at the longest. Not at all if it has changed since the last wait began.
   private func pause(for duration: Duration) async {
+    defer { isHurried = false }
+    guard !isHurried else { return }
     let (hurries, hurry) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     self.hurry = hurry
     await withTaskGroup(of: Void.self) { group in
@@ -49,9 +51,9 @@ extension Client {
   /// is made anew without waiting any longer.
   public func networkChanged() {
     backoff.reset()
+    if link != nil { return pingServer(within: min(configuration.keepalive.answer, .seconds(5))) }
+    isHurried = true
     hurry?.yield()
-    if link != nil { pingServer(within: min(configuration.keepalive.answer, .seconds(5))) }
-    rearm()
   }
 
   /// Runs one stream from its beginning to its end.
@@ -66,6 +68,7 @@ extension Client {
 
   private func begin(_ link: any StanzaLink) {
     self.link = link
+    isHurried = false
     silenceDeadline = SystemClock.now + configuration.keepalive.silence
     // A stream that is carried on has its presences and its roster, and this side's presence stands: XEP-0198 §5.
     if link.isResumed { carryOn() } else { beginAnew(link) }

@@ -36,6 +36,8 @@ public actor Client {
   var backoff = Backoff.connecting
   /// Ends that wait.
   var hurry: AsyncStream<Void>.Continuation?
+  /// The network has changed while there was no stream: the next attempt is not to wait.
+  var isHurried = false
 
   // What belongs to the stream of the moment, or to the last one until there is another.
   var link: (any StanzaLink)?
