@@ -6,6 +6,7 @@ import MediaTime
 import Synchronization
 import Testing
 import XMPPCore
+import XMPPNetworking
 
 @testable import Carillon
 
@@ -166,7 +167,8 @@ struct StreamTests {
     let (alice, bob) = (jid("alice@localhost/laptop"), jid("bob@localhost/desk"))
     let losers = cut == .both ? [alice, bob] : cut == .caller ? [alice] : [bob]
     let (aliceLog, bobLog, ears) = (Log<CallEvent>(), Log<CallEvent>(), [Ear(), Ear()])
-    try await withClient(server, "bob@localhost/desk", onCall: answering({ .tone(880, to: ears[1]) }, log: bobLog)) { _ in
+    try await withClient(server, "bob@localhost/desk", onCall: answering({ .tone(880, to: ears[1]) }, log: bobLog)) {
+      _ in
       try await withClient(server, "alice@localhost/laptop") { [server] client in
         try await client.withCall(to: bob.bare, offering: .tone(440, to: ears[0])) { call in
           for await event in call.events {
@@ -210,7 +212,9 @@ struct StreamTests {
     }
   }
 
-  @Test func `what a stream lost is sent again on the next, messages with the time of their first sending`() async throws {
+  @Test func `what a stream lost is sent again on the next, messages with the time of their first sending`()
+    async throws
+  {
     let reply = IQ(id: "asked", to: jid("bob@localhost/desk"), .result(nil)).element
     let lost = [
       Message(type: .chat, id: "m", to: jid("bob@localhost"), payloads: [XMLElement("x", namespace: "urn:x")]).element,
@@ -338,7 +342,9 @@ struct StreamTests {
     }
   }
 
-  @Test func `a server that takes the device back under another address cuts a call off, and media goes on`() async throws {
+  @Test func `a server that takes the device back under another address cuts a call off, and media goes on`()
+    async throws
+  {
     let links = Links(server, "alice@localhost/laptop") { [server] attempt, base in
       if attempt == 1 { return FragileLink(base) }
       await base.close()
@@ -466,6 +472,18 @@ struct StreamTests {
     let error = await #expect(throws: CallError.self) { try await client.run(Client.Handlers()) }
     try await broken
     #expect(error?.code == .authentication)
+  }
+
+  @Test(
+    arguments: [
+      (.authentication(.notAuthorized), .authentication), (.authentication(nil), .authentication),
+      (.authentication(.temporaryAuthFailure), .serverUnreachable), (.streamError(.systemShutdown), .protocolViolation),
+      (.unreachable, .serverUnreachable),
+    ] as [(XMPPConnectionError.Kind, CallError.Code)])
+  func `only a password that is refused for good is not tried again`(
+    kind: XMPPConnectionError.Kind, code: CallError.Code
+  ) {
+    #expect(CallError(XMPPConnectionError(kind, "")).code == code)
   }
 
   @Test func `a server that is silent is pinged, and while it answers the stream stays`() async throws {

@@ -226,7 +226,8 @@ extension IntegrationTests {
     }
   }
 
-  @Test("A server that is restarted in mid-call leaves no gap, and both ends find the call again", .timeLimit(.minutes(2)))
+  @Test(
+    "A server that is restarted in mid-call leaves no gap, and both ends find the call again", .timeLimit(.minutes(2)))
   func restart() async throws {
     try await losingStreams(hosts: [Rig.current.host, Rig.current.host], for: "20s") {
       try Rig.current.command("server stop")
@@ -235,7 +236,9 @@ extension IntegrationTests {
     }
   }
 
-  @Test("A connection that breaks in mid-call is carried on, of one end or of both", .timeLimit(.minutes(2)), arguments: [1, 2])
+  @Test(
+    "A connection that breaks in mid-call is carried on, of one end or of both", .timeLimit(.minutes(2)),
+    arguments: [1, 2])
   func brokenConnections(count: Int) async throws {
     let proxies = try (0..<count).map { _ in try TCPProxy(to: Rig.current.host) }
     defer { for proxy in proxies { proxy.stop() } }

@@ -53,7 +53,10 @@ final class TCPProxy: Sendable {
       }
     }
     sockets.withLock { $0 += [client, server] }
-    guard isConnected else { return _ = shutdown(client, Int32(SHUT_RDWR)) }
+    guard isConnected else {
+      shutdown(client, Int32(SHUT_RDWR))
+      return
+    }
     for (source, sink) in [(client, server), (server, client)] {
       Thread.detachNewThread {
         var buffer = [UInt8](repeating: 0, count: 65_536)

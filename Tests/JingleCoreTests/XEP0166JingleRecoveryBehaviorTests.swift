@@ -54,7 +54,9 @@ import XMPPCore
     #expect(drain(&session) == [.event(.unanswered(.sessionInfo, .unsupportedInfo))])
   }
 
-  @Test("Whoever has a session answers the question with an empty result", arguments: [JingleSession.Phase.pending, .active])
+  @Test(
+    "Whoever has a session answers the question with an empty result",
+    arguments: [JingleSession.Phase.pending, .active])
   func asked(phase: JingleSession.Phase) throws {
     var session = try responder(phase)
     session.receive(Jingle(.sessionInfo, sid: sid), from: romeo, id: "question")
@@ -95,7 +97,8 @@ import XMPPCore
 
   @Test("An offer is made again only to a peer that may not have it")
   func offer() throws {
-    for (message, isWorth) in [(nil, true), (Jingle(.sessionInfo, sid: sid, payloads: [RTPInfo.ringing.element]), false)] {
+    let ringing = Jingle(.sessionInfo, sid: sid, payloads: [RTPInfo.ringing.element])
+    for (message, isWorth) in [(nil, true), (ringing, false)] {
       var session = JingleSession(initiating: sid, own: romeo, peer: juliet)
       session.initiate([voice])
       if let message { session.receive(message, from: juliet, id: "ringing") }

@@ -94,7 +94,9 @@ import Testing
     #expect(ids(machine) == ["0", "1"])
   }
 
-  @Test("Elements of stream management that have no place here change nothing", arguments: ["enabled", "resumed", "failed", "x"])
+  @Test(
+    "Elements of stream management that have no place here change nothing",
+    arguments: ["enabled", "resumed", "failed", "x"])
   func strays(name: String) {
     var machine = sending(2)
     expectIgnored(XMLElement(name, namespace: StreamManagement.namespace, attributes: ["h": "1"]), by: &machine)

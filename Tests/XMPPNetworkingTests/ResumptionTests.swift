@@ -54,7 +54,8 @@ import XMPPNetworking
     return ids
   }
 
-  private static let enabled = FakeServer.Reaction.send("<enabled xmlns='urn:xmpp:sm:3' id='old' resume='true' max='600'/>")
+  private static let enabled = FakeServer.Reaction.send(
+    "<enabled xmlns='urn:xmpp:sm:3' id='old' resume='true' max='600'/>")
 
   /// A stream whose connection was lost: `one` was acknowledged, `two` and the presence were not, and two stanzas came.
   private func lostStream() async throws -> XMPPConnection.Former {
@@ -131,7 +132,8 @@ import XMPPNetworking
     }
     #expect(error?.kind == .protocolViolation)
     try await until { server.received.elements.last?.first("handled-count-too-high", sm) != nil }
-    #expect(server.received.elements.last?.first("handled-count-too-high", sm)?.attributes == ["h": "9", "send-count": "4"])
+    #expect(
+      server.received.elements.last?.first("handled-count-too-high", sm)?.attributes == ["h": "9", "send-count": "4"])
     await server.stop()
   }
 
@@ -147,7 +149,10 @@ import XMPPNetworking
 
   @Test func `requests are answered, acknowledgements are asked for, and neither is told`() async throws {
     let server = try await FakeServer(
-      script([.enable: Self.enabled, .stanza("iq"): .send("<message id='x'/><r xmlns='urn:xmpp:sm:3'/>"), .stanza("r"): .silence]))
+      script([
+        .enable: Self.enabled, .stanza("iq"): .send("<message id='x'/><r xmlns='urn:xmpp:sm:3'/>"),
+        .stanza("r"): .silence,
+      ]))
     let connection = try await connect(to: server.port)
     connection.send(XMLElement("iq", namespace: "jabber:client", attributes: ["id": "i"]))
     for number in 0..<9 { connection.send(message("\(number)")) }

@@ -47,8 +47,8 @@ extension Client {
     self.hurry = nil
   }
 
-  /// Tells that the machine's addresses or routes have changed: a stream that is up is tried at once, and one that is down
-  /// is made anew without waiting any longer.
+  /// Tells that the machine's addresses or routes have changed: a stream that is up is tried at once, and one that is
+  /// down is made anew without waiting any longer.
   public func networkChanged() {
     backoff.reset()
     if link != nil { return pingServer(within: min(configuration.keepalive.answer, .seconds(5))) }
@@ -147,9 +147,9 @@ extension Client {
 
   /// Sends a request and hands its outcome to `then`, in this client's isolation.
   ///
-  /// - Parameter repeats: for a request that is to outlive the stream, whether it is worth repeating when it was sent on one
-  ///   stream and not answered before the next, which may be under another address. Without it, a request that finds no
-  ///   stream, or whose stream is not carried on, is `.disconnected`.
+  /// - Parameter repeats: for a request that is to outlive the stream, whether it is worth repeating when it was sent
+  ///   on one stream and not answered before the next, which may be under another address. Without it, a request that
+  ///   finds no stream, or whose stream is not carried on, is `.disconnected`.
   func request(
     _ content: IQ.Content, to recipient: JID? = nil, timeout: Duration = .seconds(30),
     repeats: ((_ isMoved: Bool) -> Bool)? = nil, then: @escaping (IQTracker.Outcome) -> Void
@@ -241,7 +241,8 @@ extension Client {
     }
   }
 
-  /// Nothing came for long: a server that is still there answers, and a connection that is dead is given up, to be made anew.
+  /// Nothing came for long: a server that is still there answers, and a connection that is dead is given up, to be made
+  /// anew.
   ///
   /// - Specification: XEP-0199 §4.2
   func pingServer(within patience: Duration) {

@@ -101,8 +101,8 @@ public actor Client {
 
   /// Connects, stays connected and serves until it is cancelled. Never runs twice at a time.
   ///
-  /// When the stream goes down it is made anew, or carried on where the server can (XEP-0198): after 1 s at first and 60 s
-  /// at most. Calls in progress go on meanwhile, and are found again.
+  /// When the stream goes down it is made anew, or carried on where the server can (XEP-0198): after 1 s at first and
+  /// 60 s at most. Calls in progress go on meanwhile, and are found again.
   ///
   /// - Throws: `CallError` when the first connection cannot be made, or a later one never will: the password is
   ///   refused, the configuration is wrong.
