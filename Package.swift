@@ -103,7 +103,7 @@ let package = Package(
       "CarillonTests",
       [
         "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
-        logging,
+        "XMPPNetworking", logging,
       ]),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore", "MediaCodecs", "MediaFiles"]),
     tests("IntegrationTests", []),

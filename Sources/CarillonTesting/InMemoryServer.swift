@@ -93,8 +93,8 @@ public final class InMemoryServer: Sendable {
   ///
   /// - Parameters:
   ///   - address: the client's full address; nothing happens when it is not online.
-  ///   - keepsSession: whether the client can carry on with its next link as if nothing had been, as with XEP-0198. Else the
-  ///     others see it go, and what it sends or is sent meanwhile is lost.
+  ///   - keepsSession: whether the client can carry on with its next link as if nothing had been, as with XEP-0198.
+  ///     Else the others see it go, and what it sends or is sent meanwhile is lost.
   public func cut(_ address: JID, keepsSession: Bool = false) {
     guard keepsSession else { return disconnect(address) }
     let client = state.withLock { state in
@@ -104,8 +104,8 @@ public final class InMemoryServer: Sendable {
     client?.finish()
   }
 
-  /// A bare link, for a test that plays a client itself. Replaces an earlier one of that address, or carries it on if it
-  /// was cut and its session kept.
+  /// A bare link, for a test that plays a client itself. Replaces an earlier one of that address, or carries it on if
+  /// it was cut and its session kept.
   package func connect(_ address: JID) -> any StanzaLink {
     let (stanzas, client) = AsyncStream.makeStream(of: XMLElement.self)
     let (link, replaced, keptOfClient) = state.withLock { state in

@@ -3,8 +3,8 @@ import NIOCore
 import Synchronization
 import XMPPCore
 
-/// Gathers what is sent from any thread, and writes it once per turn of the event loop. Knows what of it has arrived, where
-/// the server tells.
+/// Gathers what is sent from any thread, and writes it once per turn of the event loop. Knows what of it has arrived,
+/// where the server tells.
 ///
 /// Bounded by `limit` bytes not yet taken by the network; at the limit the stream is abandoned.
 final class Outbox: Sendable {

@@ -65,7 +65,7 @@ package final class XMPPConnection: Sendable {
     fileprivate(set) var features: XMLElement
     fileprivate(set) var target: ConnectionTarget
     fileprivate(set) var management: StreamManagement
-    /// False when the server is only to be told nothing of it, and what was not acknowledged is still to be known.
+    /// False when the server could not live with the attempt: a new stream is made, and told what may be lost of this.
     package var isResumable = true
 
     var resumption: StreamManagement.Resumption? { isResumable ? management.resumption(of: jid) : nil }
@@ -131,8 +131,8 @@ package final class XMPPConnection: Sendable {
     outbox.send(element)
   }
 
-  /// What is left for another connection to carry on; nil while the stream is managed by nobody. Asked when the stream has
-  /// ended otherwise than by `close()`.
+  /// What is left for another connection to carry on; nil while the stream is managed by nobody. Asked when the stream
+  /// has ended otherwise than by `close()`.
   package var former: Former? {
     outbox.management.map { Former(jid: boundJID, features: features, target: target, management: $0) }
   }

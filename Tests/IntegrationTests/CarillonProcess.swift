@@ -110,9 +110,9 @@ final class CarillonProcess: Sendable {
 }
 
 /// The options with which an account of the rig signs in.
-func signingIn(_ account: String, certificateAuthority: String? = nil) -> [String] {
+func signingIn(_ account: String, certificateAuthority: String? = nil, host: String? = nil) -> [String] {
   [
-    "--account", account, "--host", Rig.current.host, "--ca-file",
+    "--account", account, "--host", host ?? Rig.current.host, "--ca-file",
     certificateAuthority ?? Rig.current.certificateAuthority, "--json",
   ]
 }

@@ -38,7 +38,8 @@ public enum CallEvent: Sendable {
   case mediaFound(MediaKind)
   /// The stream to the server is down; media goes on.
   case signallingLost
-  /// There is a stream again, and the peer still knows the call.
+  /// There is a stream again, and the peer still knows the call. Of a call that is still being set up only the former
+  /// is known.
   case signallingRestored
   /// Something that does not end the call, but that a person would want to know.
   case warning(CallError)

@@ -1,5 +1,5 @@
-/// How long to wait before something is tried again: twice as long each time, up to a limit, and never at the same moment
-/// as everybody else.
+/// How long to wait before something is tried again: twice as long each time, up to a limit, and never at the same
+/// moment as everybody else.
 struct Backoff: Hashable, Sendable {
   /// Between attempts to connect.
   static let connecting = Backoff(first: .seconds(1), longest: .seconds(60))

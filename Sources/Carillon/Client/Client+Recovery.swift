@@ -5,19 +5,20 @@ import XMPPCore
 
 // Calls that outlive their stream.
 //
-// When the stream goes down, each call is told (`signallingLost`), and what it wants to say waits. What happens next depends
-// on the server:
+// When the stream goes down, each call is told (`signallingLost`), and what it wants to say waits. What happens next
+// depends on the server:
 //
 // - It resumes the stream (XEP-0198): nobody noticed. Requests stay outstanding, what waited is sent.
-// - It does not: there is a new stream under the same address. Requests of calls that got no answer are sent again under
-//   the same id, by which a peer that has answered them knows them again. Whether the peer still has a session is asked by
-//   an empty session-info (XEP-0166 §6.8), again and again while it may itself be without a stream: as long as media
-//   flows. The peer's own requests in the session tell it too. Only `unknown-session` ends the call.
-//   Calls without a session go on from where they are: they ring within their deadlines. What the other side said
-//   meanwhile comes from the server's store, or never.
+// - It does not: there is a new stream under the same address. Requests of calls that got no answer are sent again
+//   under the same id, by which a peer that has answered them knows them again. Whether the peer still has a session is
+//   asked by an empty session-info (XEP-0166 §6.8), again and again while it may itself be without a stream: as long as
+//   media flows. The peer's own requests in the session tell it too. Only `unknown-session` ends the call. Calls
+//   without a session go on from where they are: they ring within their deadlines. What the other side said meanwhile
+//   comes from the server's store, or never; messages of this side that the old stream lost are sent again where the
+//   server tells what it has (XEP-0198). Otherwise such a call ends by its time-out.
 // - It binds another address: peers know this device under the old one, and would refuse what comes from the new. Calls
-//   that are being set up fail; in running ones media goes on until either side hangs up, of which the other learns through
-//   the media path. The session-terminate is sent all the same, for peers that look at the account alone.
+//   that are being set up fail; in running ones media goes on until either side hangs up, of which the other learns
+//   through the media path. The session-terminate is sent all the same, for peers that look at the account alone.
 extension Client {
   /// The stream is down, and another will follow.
   func lostStream() {
@@ -157,10 +158,12 @@ extension Client {
   private func cutOff(_ call: ActiveCall, from old: JID, to new: JID) {
     call.signalling = .cutOff
     let error = CallError(
-      .serverUnreachable, "The server took this device back under another address (\(new)): \(call.peer) knows it as \(old).")
+      .serverUnreachable,
+      "The server took this device back under another address (\(new)): \(call.peer) knows it as \(old).")
     guard call.phase == .connected else { return terminate(call, .gone, error) }
     call.tell(
       .warning(
-        CallError(error.code, error.message + " The call goes on, but nothing can be changed in it. Hang up to end it.")))
+        CallError(error.code, error.message + " The call goes on, but nothing can be changed in it. Hang up to end it.")
+      ))
   }
 }

@@ -32,8 +32,10 @@ extension Client {
     }
   }
 
-  /// Waits, until the network changes at the longest.
+  /// Waits, until the network changes at the longest. Not at all if it has changed since the last wait began.
   private func pause(for duration: Duration) async {
+    defer { isHurried = false }
+    guard !isHurried else { return }
     let (hurries, hurry) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     self.hurry = hurry
     await withTaskGroup(of: Void.self) { group in
@@ -45,13 +47,13 @@ extension Client {
     self.hurry = nil
   }
 
-  /// Tells that the machine's addresses or routes have changed: a stream that is up is tried at once, and one that is down
-  /// is made anew without waiting any longer.
+  /// Tells that the machine's addresses or routes have changed: a stream that is up is tried at once, and one that is
+  /// down is made anew without waiting any longer.
   public func networkChanged() {
     backoff.reset()
+    if link != nil { return pingServer(within: min(configuration.keepalive.answer, .seconds(5))) }
+    isHurried = true
     hurry?.yield()
-    if link != nil { pingServer(within: min(configuration.keepalive.answer, .seconds(5))) }
-    rearm()
   }
 
   /// Runs one stream from its beginning to its end.
@@ -66,6 +68,7 @@ extension Client {
 
   private func begin(_ link: any StanzaLink) {
     self.link = link
+    isHurried = false
     silenceDeadline = SystemClock.now + configuration.keepalive.silence
     // A stream that is carried on has its presences and its roster, and this side's presence stands: XEP-0198 §5.
     if link.isResumed { carryOn() } else { beginAnew(link) }
@@ -147,9 +150,9 @@ extension Client {
 
   /// Sends a request and hands its outcome to `then`, in this client's isolation.
   ///
-  /// - Parameter repeats: for a request that is to outlive the stream, whether it is worth repeating when it was sent on one
-  ///   stream and not answered before the next, which may be under another address. Without it, a request that finds no
-  ///   stream, or whose stream is not carried on, is `.disconnected`.
+  /// - Parameter repeats: for a request that is to outlive the stream, whether it is worth repeating when it was sent
+  ///   on one stream and not answered before the next, which may be under another address. Without it, a request that
+  ///   finds no stream, or whose stream is not carried on, is `.disconnected`.
   func request(
     _ content: IQ.Content, to recipient: JID? = nil, timeout: Duration = .seconds(30),
     repeats: ((_ isMoved: Bool) -> Bool)? = nil, then: @escaping (IQTracker.Outcome) -> Void
@@ -240,7 +243,8 @@ extension Client {
     }
   }
 
-  /// Nothing came for long: a server that is still there answers, and a connection that is dead is given up, to be made anew.
+  /// Nothing came for long: a server that is still there answers, and a connection that is dead is given up, to be made
+  /// anew.
   ///
   /// - Specification: XEP-0199 §4.2
   func pingServer(within patience: Duration) {

@@ -36,6 +36,8 @@ public actor Client {
   var backoff = Backoff.connecting
   /// Ends that wait.
   var hurry: AsyncStream<Void>.Continuation?
+  /// The network has changed while there was no stream: the next attempt is not to wait.
+  var isHurried = false
 
   // What belongs to the stream of the moment, or to the last one until there is another.
   var link: (any StanzaLink)?
@@ -107,8 +109,8 @@ public actor Client {
 
   /// Connects, stays connected and serves until it is cancelled. Never runs twice at a time.
   ///
-  /// When the stream goes down it is made anew, or carried on where the server can (XEP-0198): after 1 s at first and 60 s
-  /// at most. Calls in progress go on meanwhile, and are found again.
+  /// When the stream goes down it is made anew, or carried on where the server can (XEP-0198): after 1 s at first and
+  /// 60 s at most. Calls in progress go on meanwhile, and are found again.
   ///
   /// - Throws: `CallError` when the first connection cannot be made, or a later one never will: the password is
   ///   refused, the configuration is wrong.

@@ -111,6 +111,8 @@ extension CallError {
       switch error.kind {
       case .configuration: .configuration
       case .noSuchService, .unreachable, .tlsUnavailable, .tlsUntrusted, .policy: .serverUnreachable
+      // The password may be right all the same: a running client tries again.
+      case .authentication(.temporaryAuthFailure): .serverUnreachable
       case .authentication, .serverNotAuthenticated: .authentication
       case .streamError, .protocolViolation: .protocolViolation
       case .timedOut: .timedOut

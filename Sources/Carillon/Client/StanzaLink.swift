@@ -5,8 +5,8 @@ package import XMPPCore
 package protocol StanzaLink: Sendable {
   /// The full address that this end is known by.
   var address: JID { get }
-  /// Whether this link carries on where the one before it ended: what was sent and not received meanwhile was sent again
-  /// by both sides, and everybody believes that this end was there all the time.
+  /// Whether this link carries on where the one before it ended: what was sent and not received meanwhile was sent
+  /// again by both sides, and everybody believes that this end was there all the time.
   var isResumed: Bool { get }
   /// What was sent on the link before and may not have arrived, oldest first; empty when this one carries on.
   var undelivered: [Undelivered] { get }

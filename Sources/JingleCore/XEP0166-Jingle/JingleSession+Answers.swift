@@ -38,10 +38,11 @@ extension JingleSession {
     }
   }
 
-  /// Whether a request that was not answered before its stream ended is to be sent again on a new one, under the same id.
+  /// Whether a request that was not answered before its stream ended is to be sent again on a new one, under the same
+  /// id.
   ///
-  /// - Parameter fromNewAddress: that stream is bound to another address. The peer refuses what comes from there, unless it
-  ///   looks at the account alone; only the end is worth the attempt.
+  /// - Parameter fromNewAddress: that stream is bound to another address. The peer refuses what comes from there,
+  ///   unless it looks at the account alone; only the end is worth the attempt.
   package func isWorthRepeating(_ token: Token, fromNewAddress: Bool) -> Bool {
     guard let request = requests[token] else { return false }
     switch request.action {

@@ -1,5 +1,5 @@
-/// A client's stream from its first byte to its last: TLS, authentication, resource binding or the resumption of a former
-/// stream, stream management, then stanzas.
+/// A client's stream from its first byte to its last: TLS, authentication, resource binding or the resumption of a
+/// former stream, stream management, then stanzas.
 ///
 /// Give it facts (`connected`, `tlsEstablished`, `received`) and do what it answers. It never authenticates outside of
 /// TLS, and after `.fail` it ignores everything.

@@ -24,8 +24,8 @@ package struct StreamManagement: Sendable {
   package private(set) var handled: UInt32 = 0
   /// How many stanzas were sent, modulo 2³².
   package private(set) var sent: UInt32 = 0
-  /// What the server may not have, oldest first. Bound: `maximumUnacknowledged`, the oldest are dropped; the stream is then
-  /// not resumed any more, since it would have a hole.
+  /// What the server may not have, oldest first. Bound: `maximumUnacknowledged`, the oldest are dropped; the stream is
+  /// then not resumed any more, since it would have a hole.
   package private(set) var unacknowledged: [Unacknowledged] = []
   /// When an acknowledgement is to be asked for at the latest.
   package private(set) var nextDeadline: Instant?
