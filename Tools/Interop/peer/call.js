@@ -219,20 +219,20 @@ export class Call {
   }
 
   async #addVideo() {
-    const connection = this.peerConnection;
-    const known = mediaLines(connection.localDescription.sdp).filter((line) => !line.isRejected);
     const transceiver = this.#add("video");
-    await connection.setLocalDescription();
-    const names = mediaLines(connection.localDescription.sdp).map((line) => line.name)
-      .filter((name) => !known.some((line) => line.name === name && !line.isRejected) && name === transceiver.mid);
-    // As with a libwebrtc client, candidates of the addition wait until it is accepted.
-    try {
-      await this.#jingle("content-add", {}, this.#addition(names));
-    } catch (error) {
-      await this.negotiation.rollBack();
-      transceiver.stop();
-      this.#reportMedia("mediaRefused", names, { message: String(error) });
-    }
+    await this.peerConnection.setLocalDescription();
+    const names = [transceiver.mid];
+    // Nothing waits for the acknowledgement: that of the peer's own content-add may be waiting for this side. The
+    // addition's candidates wait until it is accepted, as libwebrtc clients have it.
+    this.#jingle("content-add", {}, this.#addition(names)).catch((error) => {
+      this.connection.inTurn(() => this.#withdraw(transceiver, names, error));
+    });
+  }
+
+  async #withdraw(transceiver, names, error) {
+    await this.negotiation.rollBack();
+    transceiver.stop();
+    this.report("mediaRefused", { content: names[0], media: "video", message: String(error) });
   }
 
   async #acceptAddition(jingle, names) {
@@ -240,7 +240,7 @@ export class Call {
     await this.negotiation.offered(jingle);
     await this.#fillTransceivers();
     await this.negotiation.answer();
-    await this.#jingle("content-accept", {}, this.#addition(names));
+    this.#jingle("content-accept", {}, this.#addition(names));
     this.#sendCandidates();
     const category = child(child(child(jingle, j.jingle, "content"), j.rtp, "description"), j.category, "category");
     this.#reportMedia("mediaAdded", names, { byPeer: true, category: category?.getAttribute("name") });
@@ -256,7 +256,7 @@ export class Call {
 
   async #removeVideo() {
     const names = [this.#video().mid];
-    await this.#jingle("content-remove", {}, this.#named(names));
+    this.#jingle("content-remove", {}, this.#named(names));
     await this.negotiation.removed(names);
     this.#reportMedia("mediaRemoved", names, { byPeer: false });
   }
@@ -264,7 +264,7 @@ export class Call {
   async #modify(senders) {
     const direction = { both: "sendrecv", none: "inactive", [this.side]: "sendonly", [this.otherSide]: "recvonly" };
     const name = this.#video().mid;
-    await this.#jingle("content-modify", {}, this.#named([name], { senders }));
+    this.#jingle("content-modify", {}, this.#named([name], { senders }));
     await this.negotiation.modify(name, senders, direction[senders]);
   }
 
@@ -277,7 +277,7 @@ export class Call {
     const names = mediaLines(this.peerConnection.localDescription.sdp).filter((line) => !line.isRejected);
     const contents = names.map(({ name }) => element(j.jingle, "content", { creator: "initiator", name },
       element(j.ice, "transport", this.negotiation.credentials(name))));
-    await this.#jingle("transport-info", {}, contents);
+    this.#jingle("transport-info", {}, contents);
   }
 
   async #receiveTransportInfo(jingle) {

@@ -104,7 +104,7 @@ export class Negotiation {
    */
   async informed(jingle) {
     let changed = false;
-    for (const said of children(jingle, j.jingle, "content")) {
+    for (const said of children(jingle, j.jingle, "content").filter(transport)) {
       const ufrag = transport(said).getAttribute("ufrag");
       changed = this.#changeCredentials(said) || changed;
       for (const each of children(transport(said), j.ice, "candidate")) {
