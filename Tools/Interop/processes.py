@@ -200,8 +200,8 @@ class PageServer:
         name = str(len(self.jobs) + 1)
         self.jobs[name] = job
         events = self.events[name] = Events("Chromium")
-        commands = self.commands[name] = queue.SimpleQueue()
-        events.command = lambda command, **more: commands.put({"command": command, **more})
+        asked = self.commands[name] = queue.SimpleQueue()
+        events.command = lambda command, **more: asked.put({"command": command, **more})
         home = folder / f"chromium-{name}"
         home.mkdir(exist_ok=True)
         flags = [
@@ -216,6 +216,6 @@ class PageServer:
         ]
         environment = dict(os.environ, HOME=str(home), TMPDIR=str(home))
         with open(folder / f"chromium-{name}.log", "w") as log:
-            with running(["chromium", *flags, f"{self.address}{document}?page={name}"], stdin=subprocess.DEVNULL, stdout=log,
-                         stderr=log, env=environment):
+            command = ["chromium", *flags, f"{self.address}{document}?page={name}"]
+            with running(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment):
                 yield events

@@ -14,17 +14,17 @@ const informational = ["active", "hold", "unhold", "mute", "unmute", "ringing"];
  * Places a call, or answers the first that comes.
  *
  * The job says: `media` (["audio", "video"]), `bundled`, `videoCodecs` (names, or null for all), `seconds` after which
- * it hangs up (undefined: it does not), `tone` in Hz, `picture` ({ width, height, colour }), `addition`: whether, where it
- * bundles, content-add and content-accept have an empty transport ("bare") or that of the bundle ("grouped").
+ * it hangs up (undefined: it does not), `tone` in Hz, `picture` ({ width, height, colour }), `addition`: whether, where
+ * it bundles, content-add and content-accept have an empty transport ("bare") or that of the bundle ("grouped").
  *
  * The event `ended` has the last figures of `flow`, all tones heard (`hertz`, each 250 ms), the mean colours `seen` and
  * `shown`, how many frames were sent in the first half second (`framesSentEarly`), and for how long no sound came at
  * most (`gapMs`).
  *
  * `do` takes the commands addVideo, removeVideo, modify (`senders` of the video), restartICE, dtmf (`digits`), info
- * (`info`: mute, …), measure
- * (answered by `measured`, with what `ended` has) and hangUp. What the peer does is reported: mediaAdded, mediaRemoved, mediaRefused, mediaModified
- * (`senders`), restarted (`gapMs` since the credentials changed, `isNewPath`), digit and info.
+ * (`info`: mute, …), measure (answered by `measured`, with what `ended` has) and hangUp. What happens is reported:
+ * mediaAdded, mediaRemoved, mediaRefused, mediaModified (`senders`), restarted (`gapMs` since the credentials changed,
+ * `isNewPath`), digit, dtmfSent and info.
  */
 export class Call {
   #capabilities = new Capabilities(features);

@@ -135,8 +135,8 @@ function sourcesFromSection(section) {
 // --- Jingle to SDP ---------------------------------------------------------------------------------------------------
 
 /**
- * The SDP that says what contents of `side` say, m-line by m-line: a line has the `content`, or none where it is refused
- * or removed, and then `name`, `kind` and `formats`.
+ * The SDP that says what contents of `side` say, m-line by m-line: a line has the `content`, or none where it is
+ * refused or removed, and then `name`, `kind` and `formats`.
  *
  * `bundle` are the names of those that share a transport; `setup` takes the place of what the fingerprints say.
  */

@@ -8,7 +8,7 @@ import { child, children } from "./xmpp.js";
 const name = (content) => content.getAttribute("name");
 const transport = (content) => child(content, j.ice, "transport");
 const fingerprint = (content) => child(transport(content), j.dtls, "fingerprint");
-const credentials = (content) => `${transport(content).getAttribute("ufrag")} ${transport(content).getAttribute("pwd")}`;
+const credentials = (content) => ["ufrag", "pwd"].map((key) => transport(content).getAttribute(key)).join(" ");
 
 /**
  * SDP speaks of everything each time, Jingle only of what changes. So this remembers what the other side's contents
@@ -194,7 +194,8 @@ export class Negotiation {
     for (const own of contentsFromSDP(sdp, this.side, {})) {
       const content = this.#contents.get(name(own));
       const role = fingerprint(own)?.getAttribute("setup");
-      if (content && role !== "actpass") fingerprint(content).setAttribute("setup", role === "active" ? "passive" : "active");
+      if (!content || role === "actpass") continue;
+      fingerprint(content).setAttribute("setup", role === "active" ? "passive" : "active");
     }
   }
 
