@@ -70,7 +70,8 @@ import XMPPCore
       "a=rtpmap:0 PCMU/8000/256", "a=rtpmap:0 PCMU/4294967296", "a=fmtp:0", "a=ptime:x", "a=maxptime", "a=rtcp-fb:0",
       "a=rtcp-fb:x nack", "a=rtcp-fb:0 trr-int", "a=extmap:0 urn:x", "a=extmap:256 urn:x", "a=extmap:1/up urn:x",
       "a=extmap:1", "a=extmap:1/sendonly/x urn:x", "a=ssrc:1", "a=ssrc:x cname:y", "a=ssrc:4294967296 cname:y",
-      "a=ssrc:1 :y", "a=ssrc-group:FID", "a=ssrc-group:FID x", "a=ssrc-group:FID 1 1", "a=crypto:1 x", "a=rtcp-xr:é", "a=rtcp-xr:\(String(repeating: "x", count: 257))",
+      "a=ssrc:1 :y", "a=ssrc-group:FID", "a=ssrc-group:FID x", "a=ssrc-group:FID 1 1", "a=crypto:1 x",
+      "a=zrtp-hash:x", "a=zrtp-hash:1 2 3", "a=rtcp-xr:é", "a=rtcp-xr:\(String(repeating: "x", count: 257))",
       "a=content", "a=content:", "a=content:alt,", "a=content:a b",
       "a=content:\(String(repeating: "x", count: 65))", "a=ice-ufrag",
       "a=ice-ufrag:", "a=ice-pwd:a b", "a=ice-pwd:\(String(repeating: "x", count: 257))", "a=fingerprint:sha-256",
@@ -100,7 +101,11 @@ import XMPPCore
   }
 
   @Test(
-    "Multitudes are bounded", arguments: ["rtpmap", "fmtp", "rtcp-fb", "extmap", "ssrc", "ssrc-group", "crypto", "content", "x"])
+    "Multitudes are bounded",
+    arguments: [
+      "rtpmap", "fmtp", "rtcp-fb", "extmap", "ssrc", "ssrc-group", "crypto", "zrtp-hash", "content", "rtcp-xr", "msid",
+      "x",
+    ])
   func multitudes(attribute: String) throws {
     let lines = (1...10_000).map { number in
       switch attribute {
@@ -110,6 +115,9 @@ import XMPPCore
       case "extmap": "a=extmap:\(4096 + number) urn:x:\(number)"
       case "ssrc": "a=ssrc:\(number) cname:x"
       case "ssrc-group": "a=ssrc-group:FID \(number)"
+      case "zrtp-hash": "a=zrtp-hash:\(number) a"
+      case "rtcp-xr": "a=rtcp-xr:\(number)"
+      case "msid": number == 1 ? "a=ssrc:1 cname:x" : "a=msid:\(number) a"
       case "content": "a=content:a\(number),b\(number)"
       case "crypto": "a=crypto:\(number) a b"
       default: "a=x\(number)"

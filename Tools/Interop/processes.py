@@ -43,14 +43,19 @@ class Events:
     def named(self, name):
         return [event for event in self.all if event.get("event") == name]
 
-    def expect(self, name, seconds):
-        """The first event of that name; fails after `seconds`, at an error, or when no more events can come."""
+    def expect(self, name, seconds, count=1, **more):
+        """The event of that name, and with these values, that comes as number `count`; fails after `seconds`, at an
+        error, or when no more events can come."""
+        def matching():
+            return [event for event in self.named(name) if all(event.get(key) == more[key] for key in more)]
+
         def happened():
-            return self.named(name) or self.named("error") or self.closed
+            return len(matching()) >= count or self.named("error") or self.closed
         with self._changed:
             self._changed.wait_for(happened, timeout=seconds)
-        if found := self.named(name):
-            return found[0]
+        if len(found := matching()) >= count:
+            return found[count - 1]
+        name = " ".join([name, *(f"{key}={value}" for key, value in more.items())])
         if errors := self.named("error"):
             raise Failure(f"{self.who}: {errors[0].get('message')}")
         raise Failure(f"{self.who}: " + (f"ended without {name}" if self.closed else f"no {name} within {seconds} s"))
@@ -101,8 +106,13 @@ class Carillon:
 
     def _read(self):
         for line in self.process.stdout:
-            self.events.add(json.loads(line))
+            self.events.add({**json.loads(line), "at": time.monotonic()})
         self.events.close()
+
+    def command(self, command, **more):
+        """Asks something of a running call."""
+        self.process.stdin.write(json.dumps({"command": command, **more}) + "\n")
+        self.process.stdin.flush()
 
     def exit_code(self, seconds):
         try:
@@ -119,7 +129,7 @@ def carillon(program, arguments, account, servers, log):
                "--host", servers["RIG_HOST"], "--ca-file", servers["RIG_CA_FILE"]]
     environment = dict(os.environ, CARILLON_PASSWORD=servers["RIG_PASSWORD"])
     with open(log, "w") as errors:
-        with running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
+        with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
                      env=environment) as process:
             yield Carillon(process)
 
@@ -190,8 +200,8 @@ class PageServer:
         name = str(len(self.jobs) + 1)
         self.jobs[name] = job
         events = self.events[name] = Events("Chromium")
-        commands = self.commands[name] = queue.SimpleQueue()
-        events.command = lambda command, **more: commands.put({"command": command, **more})
+        asked = self.commands[name] = queue.SimpleQueue()
+        events.command = lambda command, **more: asked.put({"command": command, **more})
         home = folder / f"chromium-{name}"
         home.mkdir(exist_ok=True)
         flags = [
@@ -206,6 +216,6 @@ class PageServer:
         ]
         environment = dict(os.environ, HOME=str(home), TMPDIR=str(home))
         with open(folder / f"chromium-{name}.log", "w") as log:
-            with running(["chromium", *flags, f"{self.address}{document}?page={name}"], stdin=subprocess.DEVNULL, stdout=log,
-                         stderr=log, env=environment):
+            command = ["chromium", *flags, f"{self.address}{document}?page={name}"]
+            with running(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment):
                 yield events

@@ -18,7 +18,7 @@ class Translator:
         self.program = program
 
     def __call__(self, request):
-        """`input`, and as text: `role`, `sid`, `offer`, `credentials`. Answers `output` and `warnings`, or `failure`."""
+        """`input`, and as text `role`, `sid`, `offer`, `credentials`; answered by `output` and `warnings`, or `failure`."""
         arguments = [self.program, "sdp"]
         with tempfile.TemporaryDirectory(prefix="carillon-sdp-") as folder:
             for name in ("role", "sid", "offer", "credentials"):
@@ -43,12 +43,13 @@ class Translator:
 # What may differ, and why. Everything else that a step's `after` lacks or has besides is a fault.
 #
 # - `o=`: its version counts one side's descriptions, and Jingle does not count.
-# - `m=application`, in the group too: data channels are no RTP session, and `carillon sdp` says that it leaves them out.
+# - `m=application`, in the group too: data channels are no RTP session, and `carillon sdp` says that it drops them.
 # - `network-id` of a candidate: XEP-0176 §5.3 calls it `network`.
-# - `network-cost` of a candidate: XEP-0176 has no word for the sender's own estimate, which libwebrtc repeats in its checks.
+# - `network-cost` of a candidate: XEP-0176 has no word for the sender's own estimate, which libwebrtc repeats in its
+#   checks.
 # - `sdpMLineIndex` of a candidate: Jingle names contents, and `sdpMid` says the same.
-# - `a=ssrc:… msid:…` besides: XEP-0339 has a stream's name at its sources; Chromium's answers have it at the m-line only.
-#   A track in several streams likewise.
+# - `a=ssrc:… msid:…` besides: XEP-0339 has a stream's name at its sources; Chromium's answers have it at the m-line
+#   only, and those of a track after the first too.
 #
 # Lines of one section are compared as a set: their order means nothing, and that of the payload types is in the m-line.
 
@@ -94,8 +95,8 @@ def is_source_stream(line, streams):
 
 def browser_candidates(text):
     candidates = [json.loads(line) for line in text.splitlines()]
-    return [json.dumps({**each, "sdpMLineIndex": None, "candidate": normal_candidate(each["candidate"])}, sort_keys=True)
-            for each in candidates]
+    return [json.dumps({**each, "sdpMLineIndex": None, "candidate": normal_candidate(each["candidate"])},
+                       sort_keys=True) for each in candidates]
 
 
 def complaints(step):

@@ -125,11 +125,12 @@ extension Jingle {
   package var trickledCandidates: [TrickledCandidate] {
     contents.flatMap { content in
       guard let transport = content.transport?.iceUDP else { return [TrickledCandidate]() }
+      let ufrag = transport.ufrag
       return transport.candidates.map {
-        TrickledCandidate(mid: content.name, candidate: "candidate:\($0.sdp(ufrag: transport.ufrag))", ufrag: transport.ufrag)
+        TrickledCandidate(mid: content.name, candidate: "candidate:\($0.sdp(ufrag: ufrag))", ufrag: ufrag)
       }
         + (transport.hasGatheringComplete
-          ? [TrickledCandidate(mid: content.name, candidate: "", ufrag: transport.ufrag)] : [])
+          ? [TrickledCandidate(mid: content.name, candidate: "", ufrag: ufrag)] : [])
     }
   }
 }

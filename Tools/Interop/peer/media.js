@@ -40,7 +40,8 @@ export class Listener {
     const stream = new MediaStream([track]);
     this.element = Object.assign(new Audio(), { srcObject: stream, autoplay: true }); // or the track is never decoded
     this.analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
-    new MediaStreamAudioSourceNode(context, { mediaStream: stream }).connect(this.analyser);
+    this.source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+    this.source.connect(this.analyser);
   }
 
   /** In Hz; null in silence. */
@@ -53,6 +54,75 @@ export class Listener {
     const [left, top, right] = [decibels[peak - 1], decibels[peak], decibels[peak + 1]];
     const offset = (left - right) / (2 * (left - 2 * top + right)); // the vertex of the parabola through the three
     return ((peak + offset) * this.context.sampleRate) / this.analyser.fftSize;
+  }
+}
+
+/** Hears telephone digits: two tones at once, which Chromium plays for the events of RFC 4733. */
+export class DigitListener {
+  static low = [697, 770, 852, 941];
+  static high = [1209, 1336, 1477, 1633];
+  static keys = ["123A", "456B", "789C", "*0#D"];
+
+  constructor(listener, heard) {
+    this.analyser = new AnalyserNode(listener.context, { fftSize: 2048, smoothingTimeConstant: 0 });
+    listener.source.connect(this.analyser);
+    this.samples = new Float32Array(this.analyser.fftSize);
+    let last = null;
+    let count = 0;
+    setInterval(() => {
+      const digit = this.digit();
+      count = digit === last ? count + 1 : 1;
+      last = digit;
+      if (digit && count === 2) heard(digit);
+    }, 25);
+  }
+
+  /** The digit that sounds; null when none does. */
+  digit() {
+    this.analyser.getFloatTimeDomainData(this.samples);
+    const [row, column] = [DigitListener.low, DigitListener.high].map((group) => {
+      const powers = group.map((hertz) => this.power(hertz));
+      const best = powers.indexOf(Math.max(...powers));
+      const others = powers.filter((_, index) => index !== best);
+      return powers[best] > 0.01 && powers[best] > 4 * Math.max(...others) ? best : null;
+    });
+    return row === null || column === null ? null : DigitListener.keys[row][column];
+  }
+
+  /** The amplitude of a frequency in the last samples, by Goertzel's algorithm under a Hann window. */
+  power(hertz) {
+    const { length } = this.samples;
+    const turn = 2 * Math.cos((2 * Math.PI * hertz) / this.analyser.context.sampleRate);
+    let [one, two] = [0, 0];
+    for (let n = 0; n < length; n++) {
+      const shaped = this.samples[n] * Math.sin((Math.PI * n) / length) ** 2;
+      [one, two] = [shaped + turn * one - two, one];
+    }
+    return (4 * Math.sqrt(Math.max(0, one * one + two * two - turn * one * two))) / length;
+  }
+}
+
+/** For how long no packet of sound came at most, in milliseconds, to 50 or so. */
+export class GapMeter {
+  longest = 0; // since `begin`
+  longestOfAll = 0;
+
+  constructor(receiver) {
+    let [packets, since] = [0, null];
+    setInterval(async () => {
+      const reports = [...(await receiver.getStats()).values()];
+      const received = reports.find((each) => each.type === "inbound-rtp")?.packetsReceived ?? 0;
+      const now = performance.now();
+      if (since !== null) {
+        this.longest = Math.max(this.longest, Math.round(now - since));
+        this.longestOfAll = Math.max(this.longestOfAll, Math.round(now - since));
+      }
+      if (received !== packets) [packets, since] = [received, now];
+    }, 50);
+  }
+
+  begin() {
+    this.longest = 0;
   }
 }
 
@@ -78,6 +148,14 @@ function meanRGB(source, width, height) {
   const sums = [0, 0, 0];
   for (let at = 0; at < pixels.length; at += 4) for (let k = 0; k < 3; k++) sums[k] += pixels[at + k];
   return sums.map((sum) => Math.round((sum * 4) / pixels.length));
+}
+
+/** What tells the ICE path of the first transport from those before it; undefined without one. */
+export function selectedPath(connection) {
+  const [transport] = connection.getSenders().map((sender) => sender.transport?.iceTransport).filter(Boolean);
+  const pair = transport?.getSelectedCandidatePair();
+  const end = ({ address, port, usernameFragment }) => `${usernameFragment} ${address} ${port}`;
+  return pair && `${end(pair.local)} ${end(pair.remote)}`;
 }
 
 /** The figures of getStats() that tell whether media flows, by kind. */

@@ -9,8 +9,9 @@ const picture = () => new Picture({ width: 320, height: 180, colour: "rgb(40, 12
 const audio = new AudioContext();
 
 function add(connection, kind, direction = "sendrecv") {
-  const track = direction.startsWith("send") ? (kind === "audio" ? sound() : picture()) : kind;
-  return connection.addTransceiver(track, { direction, streams: direction.startsWith("send") ? [new MediaStream()] : [] });
+  if (!direction.startsWith("send")) return connection.addTransceiver(kind, { direction });
+  const track = kind === "audio" ? sound() : picture();
+  return connection.addTransceiver(track, { direction, streams: [new MediaStream()] });
 }
 
 /** Takes codecs by name, in this order, with what belongs to them. */
@@ -86,8 +87,8 @@ class Party {
     // Chromium decodes only what somebody plays.
     this.players = [];
     this.connection.ontrack = ({ track }) => {
-      const player = Object.assign(document.createElement(track.kind), { autoplay: true, muted: track.kind === "video" });
-      player.srcObject = new MediaStream([track]);
+      const player = document.createElement(track.kind);
+      Object.assign(player, { autoplay: true, muted: track.kind === "video", srcObject: new MediaStream([track]) });
       document.body.append(player);
       this.players.push(player);
     };
@@ -129,7 +130,8 @@ async function carillonSDP(input, options = {}) {
 async function throughJingle(sdp, log, what, role, offerTaken, offerMade) {
   const there = await carillonSDP(sdp, { role, offer: offerTaken });
   const back = await carillonSDP(there.output, { role, offer: offerMade });
-  log.push({ what, before: sdp, jingle: there.output, after: back.output, warnings: [...there.warnings, ...back.warnings] });
+  const warnings = [...there.warnings, ...back.warnings];
+  log.push({ what, before: sdp, jingle: there.output, after: back.output, warnings });
   return back.output;
 }
 
@@ -140,7 +142,8 @@ async function trickle(from, to, log) {
   const before = candidates.map((each) => JSON.stringify(each)).join("\n");
   const there = await carillonSDP(before, { sid: "1", credentials: from.connection.localDescription.sdp });
   const back = await carillonSDP(there.output);
-  log.push({ what: `${from.role}'s candidates`, before, jingle: there.output, after: back.output, warnings: there.warnings });
+  const what = `${from.role}'s candidates`;
+  log.push({ what, before, jingle: there.output, after: back.output, warnings: there.warnings });
   for (const line of back.output.trim().split("\n")) {
     // What the m-line of a bundle has no transport for is of no use to the other side.
     const candidate = JSON.parse(line);
