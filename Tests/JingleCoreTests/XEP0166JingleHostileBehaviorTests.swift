@@ -203,13 +203,27 @@ import XMPPCore
     #expect(client[sid, juliet]?.agreedContents == ["voice": .both])
   }
 
-  @Test func `A malformed acceptance of a transport keeps the old one`() throws {
+  @Test func `A malformed rejection of a content is one, and there is nothing to take out`() throws {
+    var client = SessionTable()
+    try client.begin(sid, with: juliet, as: .initiator, .active)
+    let token = try #require(client.act(sid, juliet) { $0.add([content("video")]) }.token)
+    _ = client.act(sid, juliet) { $0.receive(.result(nil), for: token) }
+    let broken = Self.changed(Self.accept(.contentReject, [Jingle.Content(name: "video")])) {
+      $0.nodes += [.element(Jingle.Reason(.decline).element), .element(Jingle.Reason(.busy).element)]
+    }
+    let outputs = client.receive(broken, from: juliet)
+    let error = try #require(outputs.error)
+    #expect(outputs.dropFirst() == [.event(.notAdded(contents: ["video"], .refused(error)))])
+  }
+
+  @Test(arguments: [Jingle.Action.transportAccept, .transportReject])
+  func `A malformed answer to another transport keeps the old one`(action: Jingle.Action) throws {
     var client = SessionTable()
     try client.begin(sid, with: juliet, as: .initiator, .active)
     let fresh = Jingle.Transport.iceUDP(ICETransport(ufrag: "new", pwd: "newpassword"))
     _ = client.act(sid, juliet) { $0.replaceTransport(fresh, for: "voice") }
     let accepted = Jingle.Content(name: "voice", transport: .iceUDP(ICETransport(ufrag: "a", pwd: "b")))
-    let broken = Self.changed(Self.accept(.transportAccept, [accepted])) { element in
+    let broken = Self.changed(Self.accept(action, [accepted])) { element in
       element.nodes[0] = .element(
         Self.changed(element.children[0]) {
           $0.nodes[0] = .element(Self.changed($0.children[0]) { $0[attribute: "ufrag"] = "not a token" })
@@ -405,6 +419,42 @@ import XMPPCore
       ]
       #expect(client.receive(request.element, from: juliet, id: action.description).answers == 1)
     }
+  }
+
+  @Test func `An offer that comes twice begins one session`() throws {
+    var router = JingleRouter<Int>(own: romeo)
+    let offer = Jingle(.sessionInitiate, sid: sid, contents: [voice])
+    guard case .offer(let read, overruling: []) = router.route(offer.element, from: juliet) else {
+      throw StanzaError(.badRequest)
+    }
+    var session = try JingleSession(answering: read, from: juliet, id: "1", own: romeo)
+    let isAdded = router.add(1, sid: sid, peer: juliet)
+    let first = drain(&session)
+    #expect(isAdded && first.events == [.initiated(offer)])
+    guard case .deliver(let again, to: 1) = router.route(offer.element, from: juliet) else {
+      throw StanzaError(.badRequest)
+    }
+    session.receive(again, from: juliet, id: "1")
+    #expect(drain(&session) == [.acknowledge(id: "1", to: juliet)])
+    session.receive(again, from: juliet, id: "2")
+    #expect(drain(&session) == [.refuse(id: "2", to: juliet, .outOfOrder)])
+  }
+
+  @Test func `A peer's error at length is kept short`() throws {
+    let long = String(repeating: "e", count: 100_000)
+    let element = XMLElement(
+      "error", namespace: "jabber:client",
+      children: [
+        XMLElement("gone", namespace: StanzaError.namespace, text: long),
+        XMLElement("text", namespace: StanzaError.namespace, text: long),
+      ])
+    var client = SessionTable()
+    try client.begin(sid, with: juliet, as: .initiator, .active)
+    let token = try #require(client.act(sid, juliet) { $0.sendInfo(RTPInfo.hold) }.token)
+    let outputs = client.act(sid, juliet) { $0.receive(.error(StanzaError(element)), for: token) }
+    var kept = StanzaError(.gone, text: String(repeating: "e", count: 1024))
+    kept.alternative = nil
+    #expect(outputs == [.event(.unanswered(.sessionInfo, kept))])
   }
 
   @Test func `The same id twice is the same request only if it says the same`() throws {

@@ -111,7 +111,7 @@ extension JingleSession {
   private mutating func takeAccept(_ accepted: [Jingle.Content], groups: [ContentGroup]) throws(StanzaError) {
     for content in accepted where content.description == nil {
       let error = StanzaError.badRequest("content \(content.name) has no description")
-      acceptViolated([content.name], error)
+      answerViolated(to: [content.name], error, isAccept: true)
       throw error
     }
     guard !accepted.isEmpty else { return }
@@ -136,11 +136,14 @@ extension JingleSession {
     sendWaitingTransports()
   }
 
-  /// Contents of this side were accepted in a way that cannot be understood. The peer takes them for agreed on.
-  mutating func acceptViolated(_ names: [String], _ error: StanzaError) {
+  /// The peer decided about contents of this side in a way that cannot be understood: they are not in the session. What
+  /// it accepted it takes for agreed on.
+  mutating func answerViolated(to names: [String], _ error: StanzaError, isAccept: Bool) {
     for name in names where awaitsDecision(name) {
       drop(name)
-      change(.contentRemove, Jingle.Content(creator: role, name: name), reason: Jingle.Reason(.failedApplication))
+      if isAccept {
+        change(.contentRemove, Jingle.Content(creator: role, name: name), reason: Jingle.Reason(.failedApplication))
+      }
       outputs.append(.event(.notAdded(contents: [name], .refused(error))))
     }
     terminateIfEmpty()

@@ -38,8 +38,10 @@ extension JingleSession {
     case .sessionAccept where !hasChanged:
       break
     case .sessionAccept, .contentAccept:
-      acceptViolated(violation.contents, violation.error)
-    case .transportAccept:
+      answerViolated(to: violation.contents, violation.error, isAccept: true)
+    case .contentReject:
+      answerViolated(to: violation.contents, violation.error, isAccept: false)
+    case .transportAccept, .transportReject:
       for name in violation.contents where !isWaiting(.transportReplace, of: name) {
         endProposal(of: name, .refused(violation.error))
       }

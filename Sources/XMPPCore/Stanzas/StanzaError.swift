@@ -47,6 +47,8 @@ package struct StanzaError: Error, Hashable, Sendable {
 
   /// The longest text that is kept of a peer's, in Unicode scalars.
   package static let maximumTextLength = 1024
+  /// A longer address to go to instead, in UTF-8 bytes, is none: a JID has at most 3071 (RFC 7622 §3.1).
+  static let maximumAddressLength = 4096
 
   package var condition: Condition
   package var type: Kind
@@ -91,7 +93,10 @@ extension StanzaError {
       } else if !known, let condition = Condition(rawValue: child.name) {
         known = true
         self.condition = condition
-        if condition == .gone || condition == .redirect, !child.text.isEmpty { alternative = child.text }
+        if condition == .gone || condition == .redirect, (1...Self.maximumAddressLength).contains(child.text.utf8.count)
+        {
+          alternative = child.text
+        }
       }
     }
     type = element[attribute: "type"].flatMap(Kind.init) ?? condition.type
