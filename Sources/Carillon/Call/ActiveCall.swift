@@ -11,6 +11,8 @@ final class ActiveCall {
     case connect
     /// The same of a transport that was added to a running call.
     case connectTransport(Int)
+    /// The credentials for the relay in use are about to expire.
+    case renewRelay
     /// The peer does not say whether it takes an added content.
     case addition(String)
     /// The media path was closed, and no word of it came through signalling.
@@ -126,6 +128,8 @@ final class ActiveCall {
   var mutedByPeer: Set<String> = []
   /// The peer's offer while it waits for an answer.
   var remoteOffer: Jingle?
+  /// When the peer began ICE anew, in the last minute.
+  var restartsByPeer: [Instant] = []
   /// What came of the peer's transports before both sides had agreed on one. Bound: 64, later ones dropped.
   var earlyTransports: [(content: String, transport: ICETransport)] = []
   var candidateCount = 0

@@ -469,6 +469,9 @@ extension Client {
       switch deadline {
       case .goodbye:
         terminate(call, .success, nil, byPeer: true)
+      case .renewRelay:
+        restartICE(of: call)
+        pump(call)
       case .addition(let name):
         additionTimedOut(name, of: call)
       case .connectTransport(let index):

@@ -133,23 +133,24 @@ extension Client {
 
   private func offer(_ content: ActiveCall.Content, of call: ActiveCall) {
     let isShared = isShared(content.transport, of: call)
+    // It joins the bundle, or founds one if the peer likes; its own transport is there for peers that do not.
+    let bundle = isShared ? content.transport : call.contents.first?.transport ?? content.transport
     var description = MediaNegotiation.offer(
       content.kind, content.streams, sends: content.media.sends(content.kind),
-      beside: call.transports[content.transport]?.numbers ?? .init())
-    if !isShared { description.dropTransportFeedback() }
+      beside: call.transports[bundle]?.numbers ?? .init())
     description.categories = content.categories.map(\.rawValue).sorted().compactMap(ContentCategory.init)
     if !isShared { call.transports[content.transport]?.owner = content.name }
     if let index = call.additions.firstIndex(where: { $0.content.name == content.name }) {
       call.additions[index].content.offered = description
     }
     let group = ContentGroup(
-      .bundle, call.contents.filter { $0.transport == content.transport }.map(\.name) + [content.name])
+      .bundle, call.contents.filter { $0.transport == bundle }.map(\.name) + [content.name])
     call.session?.add(
       [
         Jingle.Content(
           creator: content.creator, name: content.name, senders: content.senders, description: .rtp(description),
           transport: .iceUDP(transport(content.transport, setup: .actpass, of: call)))
-      ], groups: isShared ? [group] : [])
+      ], groups: group.contents.count > 1 ? [group] : [])
   }
 
   /// The peer takes a content of ours.
@@ -157,6 +158,13 @@ extension Client {
     guard let index = call.additions.firstIndex(where: { $0.content.name == answer.name }),
       let description = answer.description?.rtp, let offered = call.additions[index].content.offered
     else { return }
+    let bundled = groups.first { $0.semantics == .bundle && $0.contents.contains(answer.name) }?.contents ?? []
+    if let shared = call.contents.first(where: { bundled.contains($0.name) })?.transport {
+      let own = call.additions[index].content.transport
+      call.additions[index].content.transport = shared
+      call.bundles = true
+      if own != shared { close(own, of: call) }
+    }
     let ours = call.additions[index].content
     do throws(any Error) {
       let agreements = try offered.agreements(answeredBy: description)
@@ -207,7 +215,7 @@ extension Client {
       return reject(content.name, .unsupportedApplications, of: call)
     }
     let bundled = groups.first { $0.semantics == .bundle && $0.contents.contains(content.name) }?.contents ?? []
-    let shared = call.contents.first { call.bundles && bundled.contains($0.name) }?.transport
+    let shared = call.contents.first { bundled.contains($0.name) }?.transport
     guard shared != nil || content.transport?.iceUDP?.ufrag != nil else {
       return reject(content.name, .unsupportedTransports, of: call)
     }
@@ -273,6 +281,7 @@ extension Client {
     var path: (ICETransport, JingleCore.DTLSRole)?
     var local: ICETransport
     if let role = call.transports[ours.transport]?.role {
+      call.bundles = true
       local = transport(ours.transport, setup: role == .client ? .active : .passive, of: call)
       local.candidates = []
     } else {
@@ -333,6 +342,9 @@ extension Client {
     }
     call.tell(.added(call.view(of: content), byPeer: byPeer))
     addition.waiter?.resume(returning: call.view(of: content))
+    let early = call.earlyTransports.filter { $0.content == name }
+    call.earlyTransports.removeAll { $0.content == name }
+    for (name, transport) in early { addRemote(transport, for: name, of: call) }
   }
 
   // MARK: Leaving

@@ -84,10 +84,15 @@ extension Client {
     switch event {
     case .candidate(let candidate): collect(candidate, of: call, index)
     case .gatheringDone: gatheringDone(call, index)
-    case .ice, .pathChanged, .restartFailed: break
+    case .ice: break
+    case .pathChanged(let path): pathChanged(call, index, path)
+    case .restartFailed:
+      call.tell(
+        .warning(CallError(.connectivity, "No new path to \(call.peer) was found; the old one is used as long as it bears.")))
     case .connected(let connection):
       call.transports[index]?.connection = connection
       call.deadlines[.connectTransport(index)] = nil
+      keepRelay(call)
       connected(call)
     case .failed(let failure): mediaFailed(call, index, failure)
     case .closedByPeer, .rtp(.byeReceived):
@@ -163,11 +168,16 @@ extension Client {
     }
     guard let index = call.contents.first(where: { $0.name == content })?.transport,
       let used = call.transports[index]
-    else { return }
+    else {
+      let isToJoin = call.additions.contains { $0.content.name == content }
+      if isToJoin, call.earlyTransports.count < 64 { call.earlyTransports.append((content, transport)) }
+      return
+    }
     // What comes under another name of a bundle may belong to the transport that the bundle made superfluous.
     guard used.owner == content || (transport.ufrag != nil && transport.ufrag == used.remoteUfrag) else { return }
     let candidates = transport.candidates.compactMap(MediaEngine.ICECandidate.init)
     if !candidates.isEmpty { call.command.yield(.transport(index, .addRemote(candidates))) }
+    if transport.hasGatheringComplete { call.command.yield(.transport(index, .remoteGatheringDone)) }
   }
 
   private func collect(_ candidate: MediaEngine.ICECandidate, of call: ActiveCall, _ index: Int) {

@@ -47,8 +47,7 @@ extension Client {
     guard router.add(call.sid, sid: call.sid, peer: call.peer) else {
       return terminate(call, .generalError, CallError(.failed, "There are too many sessions already."))
     }
-    // A group of one tells who bundles, for the contents that may join.
-    call.session?.initiate(offer, groups: [ContentGroup(.bundle, offer.map(\.name))])
+    call.session?.initiate(offer, groups: offer.count > 1 ? [ContentGroup(.bundle, offer.map(\.name))] : [])
     router.offered(offer, sid: call.sid, peer: call.peer)
     pump(call)
   }
@@ -201,7 +200,8 @@ extension Client {
     let canBeTold = members.indices.allSatisfy { index in
       members[..<index].allSatisfy { $0.answer.canBeBundled(with: members[index].answer) }
     }
-    return canBeTold ? offered.restricted(to: members.map(\.name)) : nil
+    // Of one content there is nothing to bundle, and those who add a second one on its own transport could not.
+    return canBeTold && members.count > 1 ? offered.restricted(to: members.map(\.name)) : nil
   }
 
   // MARK: Both

@@ -22,11 +22,36 @@ extension Client {
     call.tell(.restartingICE(byPeer: false))
   }
 
+  /// The machine's addresses or its way into the network have changed.
+  func addressesChanged() {
+    networkChanged()
+    for call in calls.values where call.phase == .connected { restartICE(of: call) }
+    rearm()
+  }
+
+  /// Looks for a new path, with new credentials, before those of the relay in use expire: it would go with them.
+  ///
+  /// - Specification: XEP-0215 §3.3 (`expires`), RFC 8656 §7
+  func keepRelay(_ call: ActiveCall) {
+    call.deadlines[.renewRelay] = nil
+    let isRelayed = call.transports.values.contains { $0.connection?.path.relay != nil }
+    guard isRelayed, let expires = services?.list.compactMap(\.expires).min() else { return }
+    let left = expires - Duration.seconds(Int64(Date.now.timeIntervalSince1970))
+    call.deadlines[.renewRelay] = SystemClock.now + max(left - .seconds(60), left / 2, .seconds(30))
+  }
+
+  /// How many restarts of the peer's in a minute are answered: each costs sockets, and allocations at TURN servers.
+  private static let maximumRestarts = 6
+
   func restartedByPeer(_ call: ActiveCall, _ transport: ICETransport, _ content: String) {
+    let now = SystemClock.now
+    call.restartsByPeer.removeAll { now - $0 > .seconds(60) }
+    guard call.restartsByPeer.count < Client.maximumRestarts else { return }
     guard let index = transportIndex(of: content, call), let credentials = transport.credentials,
       // A bundle's other contents may tell the same.
       call.transports[index]?.remoteUfrag != credentials.ufrag
     else { return }
+    call.restartsByPeer.append(now)
     call.transports[index]?.remoteUfrag = credentials.ufrag
     call.transports[index]?.restartsItself = false
     call.command.yield(.transport(index, .restart(credentials)))
@@ -50,6 +75,7 @@ extension Client {
 extension Client {
   func pathChanged(_ call: ActiveCall, _ index: Int, _ path: MediaEngine.MediaPath) {
     call.transports[index]?.connection?.path = path
+    keepRelay(call)
     call.tell(.pathChanged(MediaPath(path)))
   }
 }

@@ -121,7 +121,11 @@ public actor Client {
     self.handlers = handlers
     let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
     self.jobs = continuation
+    let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let monitor = localAddresses.isEmpty ? NetworkMonitor(on: loop) { change.yield() } : nil
     defer {
+      monitor?.stop()
+      change.finish()
       self.jobs = nil
       isRunning = false
       hasStopped = true
@@ -135,6 +139,7 @@ public actor Client {
           for await job in jobs { children.addTask { await job() } }
         }
       }
+      group.addTask { for await _ in changes { await self.addressesChanged() } }
       group.addTask { try await self.stayConnected() }
       do {
         try await group.next()

@@ -2,6 +2,7 @@ import MediaCodecs
 import MediaEngine
 import MediaTime
 import RTPCore
+import XMPPNetworking
 
 /// Runs one call's media: its transports on their media loop, sound and pictures each on a codec thread. Signalling sends
 /// commands in; facts come out. The only place where all are held together.
@@ -28,6 +29,8 @@ actor CallMedia {
   enum TransportCommand: Sendable {
     case setRemote(ICECredentials)
     case addRemote([MediaEngine.ICECandidate])
+    /// No more of the peer's candidates follow.
+    case remoteGatheringDone
     case setDTLS(role: MediaEngine.DTLSRole, fingerprints: [CertificateFingerprint])
     /// Looks for a new path, under these credentials when it is the peer that began.
     case restart(ICECredentials?)
@@ -86,6 +89,11 @@ actor CallMedia {
   /// Those asked so far, with their tunnels.
   private var servers: [ICEServers] = []
   private let makeEndpoint: @Sendable ([ICEServer]) -> MediaEndpoint
+  /// Candidates whose addresses are names, and whose. Bound: `maximumNames` in a call, later ones dropped.
+  private let names: AsyncStream<(MediaEngine.ICECandidate, MediaEndpoint)>
+  private let name: AsyncStream<(MediaEngine.ICECandidate, MediaEndpoint)>.Continuation
+  private var nameCount = 0
+  private static let maximumNames = 32
   private let warnings: AsyncStream<CallError>
   private let warn: AsyncStream<CallError>.Continuation
 
@@ -113,6 +121,7 @@ actor CallMedia {
     }
     self.resolve = resolve
     self.report = report
+    (names, name) = AsyncStream.makeStream()
     (warnings, warn) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(16))
   }
 
@@ -124,6 +133,7 @@ actor CallMedia {
         for await warning in self.warnings { await self.report(.warning(warning)) }
       }
       group.addTask { await self.relayStatistics() }
+      group.addTask { await self.resolveNames() }
       for await command in commands {
         if case .open(let index) = command, let endpoint = await open(index) {
           group.addTask { await self.relayEvents(of: endpoint, index) }
@@ -176,11 +186,38 @@ actor CallMedia {
   private func perform(_ command: TransportCommand, _ endpoint: MediaEndpoint, _ index: Int) async {
     switch command {
     case .setRemote(let credentials): await endpoint.setRemote(credentials)
-    case .addRemote(let candidates): await endpoint.addRemote(candidates)
+    case .addRemote(let candidates): await addRemote(candidates, to: endpoint)
+    case .remoteGatheringDone: await endpoint.remoteGatheringDone()
     case .setDTLS(let role, let fingerprints): await endpoint.setDTLS(role: role, fingerprints: fingerprints)
     case .restart(let credentials):
       await restart(endpoint, index)
       if let credentials { await endpoint.setRemote(credentials) }
+    }
+  }
+
+  /// Browsers hide addresses behind names that only hosts of the same link know; what they stand for is added when it is
+  /// known.
+  ///
+  /// - Specification: draft-ietf-mmusic-mdns-ice-candidates §3.2
+  private func addRemote(_ candidates: [MediaEngine.ICECandidate], to endpoint: MediaEndpoint) async {
+    let named = candidates.filter { $0.address.lowercased().hasSuffix(".local") }
+    await endpoint.addRemote(candidates.filter { !named.contains($0) })
+    for candidate in named.prefix(max(0, Self.maximumNames - nameCount)) {
+      nameCount += 1
+      name.yield((candidate, endpoint))
+    }
+  }
+
+  /// A name after another, so that a peer cannot have many asked for at once.
+  private func resolveNames() async {
+    for await (candidate, endpoint) in names {
+      let addresses = await MulticastNameResolver.resolve(candidate.address)
+      await endpoint.addRemote(
+        addresses.prefix(4).map { address in
+          var candidate = candidate
+          candidate.address = address
+          return candidate
+        })
     }
   }
 
@@ -358,6 +395,7 @@ actor CallMedia {
     for sink in encodedSinks { sink.finish() }
     for servers in servers { await servers.close() }
     warn.finish()
+    name.finish()
   }
 
   // MARK: Statistics
