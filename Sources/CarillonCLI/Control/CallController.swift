@@ -22,8 +22,8 @@ extension Call: ControllableCall {}
 
 /// Carries out what is asked of one running call, and tells what could not be. What could is told by the call's events.
 final class CallController: Sendable {
-  /// Requests of one lane are carried out one after the other; those of another do not wait for them, since the peer may
-  /// take its time over an addition and tones take theirs.
+  /// Requests of one lane are carried out one after the other; those of another do not wait for them, since the peer
+  /// may take its time over an addition and tones take theirs.
   private enum Lane: CaseIterable {
     case changes, contents, tones, questions
 
@@ -163,7 +163,8 @@ final class CallController: Sendable {
   private func nameOfVideo(_ name: String?) async throws -> String {
     let contents = await call.contents
     if let name {
-      guard let content = contents.first(where: { $0.name == name }) else { return name }  // The call says what is wrong.
+      // Of an unknown one, the call says what is wrong.
+      guard let content = contents.first(where: { $0.name == name }) else { return name }
       guard content.kind == .video else { throw RequestFailure(code: "failed", "'\(name)' is no video.") }
       return name
     }

@@ -27,8 +27,8 @@ enum KeyAction: Equatable, Sendable {
 
   static let ringingHelp = "keys: a answer, d decline"
   static let callHelp =
-    "keys: m mute, h hold, v camera off and on, 0-9 * # telephone keys, r new path (ICE restart), i figures, q hang up, "
-    + "? help"
+    "keys: m mute, h hold, v camera off and on, 0-9 * # telephone keys, r new path (ICE restart), i figures, "
+    + "q hang up, ? help"
 }
 
 /// Tells keys from the sequences that arrows and the like send, whose letters and digits are no keys.

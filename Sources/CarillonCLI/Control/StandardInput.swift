@@ -4,7 +4,8 @@ import Synchronization
 
 /// Standard input as a source of keys or commands, read by a thread of its own: a read may take forever.
 ///
-/// Bound: 64 items wait for whoever consumes them, then the thread waits. The end of input ends `items` and nothing else.
+/// Bound: 64 items wait for whoever consumes them, then the thread waits. The end of input ends `items` and nothing
+/// else.
 final class StandardInput: Sendable {
   /// What is read, if anything.
   enum Mode: Equatable { case commands, keys }

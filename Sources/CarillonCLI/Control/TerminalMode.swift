@@ -3,7 +3,8 @@ import Synchronization
 
 /// The terminal in a mode where each key counts at once and none is shown, and back to how it was found.
 ///
-/// Signals (Ctrl-C, Ctrl-Z) and the output are as ever. `restore` is called wherever the process may end; also by `exit`.
+/// Signals (Ctrl-C, Ctrl-Z) and the output are as ever. `restore` is called wherever the process may end, also by
+/// `exit`.
 enum TerminalMode {
   private struct Saved {
     var file: Int32
