@@ -197,6 +197,12 @@ package actor MediaEndpoint {
     rearm()
   }
 
+  /// Gives the session away, for another endpoint to carry. What comes here from now on is dropped.
+  package func takeMedia() -> RTPSession? {
+    outlets = Outlets()
+    return rtp.take()
+  }
+
   /// Changes the session as it was negotiated anew. Does nothing before there is one.
   package func change(_ change: @Sendable (inout RTPSession, _ now: Instant) -> Void) {
     guard var session = rtp.take() else { return }

@@ -63,7 +63,8 @@ import Testing
     #expect(
       connected.fields.text
         == #"{"setupTimeMs":412,"iceTimeMs":21.6,"dtlsTimeMs":2.5,"localCandidateType":"host","remoteCandidateType":"relay","#
-        + #""dtlsVersion":"DTLS 1.2","srtpProfile":"SRTP_AEAD_AES_128_GCM","audioCodec":"opus/48000/2","#
+        + #""dtlsVersion":"DTLS 1.2","srtpProfile":"SRTP_AEAD_AES_128_GCM","transport":"udp","#
+        + #""audioCodec":"opus/48000/2","#
         + #""videoCodec":"VP8/90000","bundled":true,"ringingTimeMs":35,"proceedTimeMs":40}"#)
     let ended = try #require(CallEvent.ended(.sample).object)
     #expect(ended.name == "call.ended")

@@ -181,6 +181,23 @@ struct MidCallTests {
     }
   }
 
+  @Test func `a new transport takes the old one's place while sound goes on`() async throws {
+    let (ear, theirEar) = (Ear(), Ear())
+    try await withConnected(.tone(440, to: ear), { .tone(880, to: theirEar) }) { ends in
+      for end in [ends.call, ends.peer] {
+        try await hears(theirEar)
+        let before = [ends.ours, ends.theirs].map { $0.entries.names.count { $0 == "pathChanged" } }
+        try await end.replaceTransports()
+        try await until {
+          [ends.ours, ends.theirs].map { $0.entries.names.count { $0 == "pathChanged" } } == before.map { $0 + 1 }
+        }
+        try await hears(ear)
+        try await hears(theirEar)
+      }
+      #expect(ends.ours.entries.warnings.isEmpty && ends.theirs.entries.warnings.isEmpty)
+    }
+  }
+
   @Test func `keys are pressed at one end and told at the other`() async throws {
     try await withConnected(.tone(440), { .tone(880) }) { ends in
       try await ends.call.sendDTMF("12#")

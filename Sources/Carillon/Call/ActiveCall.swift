@@ -68,6 +68,17 @@ final class ActiveCall {
     var waiter: CheckedContinuation<CallContent, any Error>?
   }
 
+  /// A transport that is to take another's place.
+  struct Replacement {
+    /// By which both are spoken of.
+    var content: String
+    var old: Int
+    /// The peer's end; nil while it has not accepted ours.
+    var remote: ICETransport?
+    /// Whether all is said from this side.
+    var isSent = false
+  }
+
   /// What carries one content, or several in a bundle.
   struct Transport {
     /// The content under whose name it is spoken of.
@@ -82,6 +93,8 @@ final class ActiveCall {
     var earlyCandidates: [JingleCore.ICECandidate] = []
     var gatheredRelay = false
     var connection: MediaConnection?
+    /// The peer has said goodbye on it.
+    var isClosedByPeer = false
     /// Candidates of a restart whose credentials have not been told yet.
     var restartCandidates: [MediaEngine.ICECandidate] = []
     /// Whether this side's next credentials are those of an ICE restart of its own.
@@ -128,6 +141,8 @@ final class ActiveCall {
   var mutedByPeer: Set<String> = []
   /// The peer's offer while it waits for an answer.
   var remoteOffer: Jingle?
+  /// Transports that are to take another's place, by their indices.
+  var replacements: [Int: Replacement] = [:]
   /// When the peer began ICE anew, in the last minute.
   var restartsByPeer: [Instant] = []
   /// What came of the peer's transports before both sides had agreed on one. Bound: 64, later ones dropped.

@@ -66,6 +66,10 @@ public final class Call: Sendable {
   /// Looks for a new path with new addresses, while the old one carries on. `.restartingICE` follows, then `.pathChanged`.
   public func restartICE() async throws { try await client.restartICE(id) }
 
+  /// Puts a new transport, with keys of its own, in the place of each of the call's. Media goes over the old ones until the
+  /// new ones stand; `.pathChanged` follows. For peers that do not restart ICE, but take transport-replace (XEP-0166).
+  public func replaceTransports() async throws { try await client.replaceTransports(id) }
+
   /// Ends the call: cancels it while it rings, hangs up once it runs. `.ended` follows. Does nothing when it is over.
   public func hangUp() async {
     await client.hangUp(id)

@@ -137,7 +137,10 @@ extension ConnectivityReport {
     } else if remoteCandidates.isEmpty {
       sentences.append("The peer told no address to reach it at.")
     } else if !localCandidates.contains(where: { $0.kind == .relay }) {
-      sentences.append("A TURN server would help where a firewall stands between the two.")
+      sentences.append(
+        servers.contains { $0.kind != .stun }
+          ? "No TURN server gave a relayed address: they cannot be reached from here, or refused the credentials."
+          : "A TURN server would help where a firewall stands between the two.")
     }
     return sentences.joined(separator: " ")
   }

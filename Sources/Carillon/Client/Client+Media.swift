@@ -69,7 +69,10 @@ extension Client {
     case .local(let description):
       call.transports[index]?.local = description
       for candidate in description.candidates { collect(candidate, of: call, index) }
-      if call.phase >= .connecting { advanceAdditions(of: call) }
+      if call.phase >= .connecting {
+        advanceAdditions(of: call)
+        advanceReplacements(of: call)
+      }
       if call.isOutgoing { offerIfReady(call) } else { answerIfReady(call) }
     case .restarted(let credentials, let candidates):
       restarted(call, index, credentials, candidates)
@@ -93,11 +96,14 @@ extension Client {
       call.transports[index]?.connection = connection
       call.deadlines[.connectTransport(index)] = nil
       keepRelay(call)
-      connected(call)
+      if !replacementConnected(index, of: call) { connected(call) }
     case .failed(let failure): mediaFailed(call, index, failure)
     case .closedByPeer, .rtp(.byeReceived):
-      // The word of it that comes through signalling says why; it may come later than the media's end, or never.
-      if call.phase == .connected {
+      // The word of it that comes through signalling says why; it may come later than the media's end, or never. One of
+      // several transports may just be superfluous.
+      call.transports[index]?.isClosedByPeer = true
+      let isOver = call.transports.values.allSatisfy { $0.isClosedByPeer || $0.connection == nil }
+      if call.phase == .connected, isOver {
         call.deadlines[.goodbye] = call.deadlines[.goodbye] ?? SystemClock.now + .seconds(3)
       }
     case .rtp(.telephoneEvent(let key, let duration)): call.tell(.dtmf(key, duration: duration, byPeer: true))
@@ -149,6 +155,11 @@ extension Client {
   func transportFailed(
     _ call: ActiveCall, _ index: Int, _ condition: Jingle.Reason.Condition, _ error: CallError
   ) {
+    if call.replacements[index] != nil {
+      abandon(index, of: call)
+      call.tell(.warning(error))
+      return pump(call)
+    }
     guard call.phase == .connected, call.transports[index]?.connection == nil else {
       return terminate(call, condition, error)
     }
@@ -190,7 +201,9 @@ extension Client {
     }
     let written = JingleCore.ICECandidate(candidate, id: call.nextCandidateID(), hidesBase: configuration.relayOnly)
     let isNegotiated = call.session.map { $0.phase == .active || $0.role == .initiator } ?? false
-    let isPending = call.additions.contains { $0.content.transport == index && !$0.isSent }
+    let isPending =
+      call.additions.contains { $0.content.transport == index && !$0.isSent }
+      || call.replacements[index].map { !$0.isSent } ?? false
     guard isNegotiated, !isPending, let owner = call.transports[index]?.owner, let local = call.transports[index]?.local
     else {
       call.transports[index]?.earlyCandidates.append(written)

@@ -44,6 +44,7 @@ extension Client {
     }
     call.session = JingleSession(
       initiating: call.sid, own: own, peer: call.peer, deciding: [.contents, .transports])
+    heedHabits(of: call)
     guard router.add(call.sid, sid: call.sid, peer: call.peer) else {
       return terminate(call, .generalError, CallError(.failed, "There are too many sessions already."))
     }
@@ -255,21 +256,26 @@ extension Client {
     call.command.yield(.begin(agreement))
     var begun: Set<Int> = []
     for (index, path) in agreed.map({ ($0.content.transport, $0.path) }) {
-      guard case (let remote, let role)? = path, let credentials = remote.credentials, begun.insert(index).inserted
-      else { continue }
-      call.transports[index]?.remoteUfrag = credentials.ufrag
-      call.transports[index]?.role = role
-      call.command.yield(.transport(index, .setRemote(credentials)))
-      call.command.yield(
-        .transport(
-          index,
-          .setDTLS(
-            role: role == .client ? .client : .server,
-            fingerprints: remote.fingerprints.map(CertificateFingerprint.init))))
+      guard case (let remote, let role)? = path, begun.insert(index).inserted else { continue }
+      connect(index, to: remote, as: role, of: call)
       if let owner = call.transports[index]?.owner { addRemote(remote, for: owner, of: call) }
     }
     updateFlow(of: call)
     return true
+  }
+
+  /// Lets ICE and DTLS begin on one of the call's transports.
+  func connect(_ index: Int, to remote: ICETransport, as role: JingleCore.DTLSRole, of call: ActiveCall) {
+    guard let credentials = remote.credentials else { return }
+    call.transports[index]?.remoteUfrag = credentials.ufrag
+    call.transports[index]?.role = role
+    call.command.yield(.transport(index, .setRemote(credentials)))
+    call.command.yield(
+      .transport(
+        index,
+        .setDTLS(
+          role: role == .client ? .client : .server,
+          fingerprints: remote.fingerprints.map(CertificateFingerprint.init))))
   }
 
   /// How the peer is reached on one of the call's transports, and the fingerprint, if it gives one. Notes whose name the

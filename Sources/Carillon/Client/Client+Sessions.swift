@@ -44,6 +44,7 @@ extension Client {
       call.session = try JingleSession(
         answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
       call.peer = from
+      heedHabits(of: call)
       _ = router.add(call.sid, sid: jingle.sid, peer: from)
       return pump(call)
     }
@@ -56,6 +57,7 @@ extension Client {
     let call = ActiveCall(
       sid: jingle.sid, peer: from, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
     call.session = session
+    heedHabits(of: call)
     calls[call.sid] = call
     _ = router.add(call.sid, sid: jingle.sid, peer: from)
     call.tell(.proposed)
@@ -66,6 +68,12 @@ extension Client {
     call.session?.sendInfo(RTPInfo.ringing.element)
     pump(call)
     offerToHandler(call, kinds, replaces: nil)
+  }
+
+  /// Movim takes `initiator` in `senders` for whoever writes it.
+  func heedHabits(of call: ActiveCall) {
+    let software = presences[call.peer]?.capabilities?.node ?? ""
+    if software.contains("movim.eu") { call.session?.peerTakesAuthorForInitiator = true }
   }
 
   // MARK: The session's wishes
@@ -100,7 +108,7 @@ extension Client {
       router.settled(sid: call.sid, peer: call.peer)
       accepted(call, answer)
     case .receivedTransport(let transport, let content):
-      addRemote(transport, for: content, of: call)
+      if !addToReplacement(transport, content, of: call) { addRemote(transport, for: content, of: call) }
     case .restartedICE(let transport, let content):
       restartedByPeer(call, transport, content)
     case .answeredRestart(let transport, let content):
@@ -130,9 +138,10 @@ extension Client {
       if let limit = description.bandwidth?.bitsPerSecond {
         call.command.yield(.limit(content: content, bitsPerSecond: limit))
       }
-    case .offeredTransport(_, let content):
-      call.session?.rejectTransport(for: content)
-    case .acknowledged, .receivedDescription, .refused, .acceptedTransport, .rejectedTransport:
+    case .offeredTransport(let transport, let content): replacedByPeer(transport, content, of: call)
+    case .acceptedTransport(let transport, let content): replacementAccepted(transport, content, of: call)
+    case .rejectedTransport(let content, _): replacementRejected(content, of: call)
+    case .acknowledged, .receivedDescription, .refused:
       break
     case .confirmed: found(call)
     case .unconfirmed: notFound(call)

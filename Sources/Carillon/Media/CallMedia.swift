@@ -64,7 +64,7 @@ actor CallMedia {
   /// One transport's endpoint.
   private struct Transport {
     let endpoint: MediaEndpoint
-    let routing = MediaRouting()
+    var routing: MediaRouting
     var isConnected = false
     var hasSession = false
     /// How many videos its session has had: the next one's index.
@@ -149,7 +149,7 @@ actor CallMedia {
   private func open(_ index: Int) async -> MediaEndpoint? {
     guard transports[index] == nil else { return nil }
     let endpoint = makeEndpoint(servers.last?.list ?? [])
-    transports[index] = Transport(endpoint: endpoint)
+    transports[index] = Transport(endpoint: endpoint, routing: MediaRouting(endpoint))
     do {
       await report(.transport(index, .local(try await endpoint.start())))
       return endpoint
@@ -273,10 +273,10 @@ actor CallMedia {
     case .video(_, let encoding, _):
       // Only the first pictures are played in sync with the sound.
       defer { hadVideo = true }
-      let (endpoint, stream) = (transport.endpoint, transport.videoCount)
+      let (routing, stream) = (transport.routing, transport.videoCount)
       let pipeline = VideoPipeline(
         agreed.media, encoding, on: thread, timeline: hadVideo ? SharedTimeline() : timeline,
-        requestKeyFrame: { endpoint.requestKeyFrame(stream: stream) }, warn: { [warn] in warn.yield($0) })
+        requestKeyFrame: { routing.endpoint.requestKeyFrame(stream: stream) }, warn: { [warn] in warn.yield($0) })
       return .video(pipeline, encoding, stream: stream)
     }
   }
@@ -326,7 +326,18 @@ actor CallMedia {
     }
   }
 
-  private func move(from old: Int, to new: Int) async {}
+  private func move(from old: Int, to new: Int) async {
+    guard let from = transports[old], let to = transports[new], !to.hasSession,
+      let session = await from.endpoint.takeMedia()
+    else { return }
+    transports[new]?.routing = from.routing
+    transports[new]?.hasSession = true
+    transports[new]?.videoCount = from.videoCount
+    transports[old]?.hasSession = false
+    from.routing.endpoint = to.endpoint
+    for index in tracks.indices where tracks[index].transport == old { tracks[index].transport = new }
+    await to.endpoint.startMedia(session, from.routing.outlets)
+  }
 
   private func beginEncodedSinks(_ joining: [MediaNegotiation.Track]) {
     for track in joining {
@@ -363,13 +374,13 @@ actor CallMedia {
   }
 
   private func startSending(on index: Int) async {
-    guard let endpoint = transports[index]?.endpoint else { return }
+    guard let routing = transports[index]?.routing else { return }
     for position in tracks.indices where tracks[position].transport == index && !tracks[position].hasStarted {
       tracks[position].hasStarted = true
       do {
         switch tracks[position].pipeline {
-        case .audio(let pipeline, _): try await pipeline.start { endpoint.send($0) }
-        case .video(let pipeline, _, let stream): try await pipeline.start { endpoint.send($0, stream: stream) }
+        case .audio(let pipeline, _): try await pipeline.start { routing.endpoint.send($0) }
+        case .video(let pipeline, _, let stream): try await pipeline.start { routing.endpoint.send($0, stream: stream) }
         }
       } catch {
         warn.yield(CallError(.media, "Media cannot be encoded: \(error). Some of it is not sent.", cause: error))

@@ -117,6 +117,7 @@ extension ConnectionReport {
       "dtlsVersion": .string(dtlsVersion),
       "srtpProfile": .string(srtpProfile),
     ]
+    object["transport"] = .string(path.transport)
     object["relayProtocol"] = path.relayProtocol.map { .string($0) }
     object["audioCodec"] = audioCodec.map { .string($0) }
     object["videoCodec"] = videoCodec.map { .string($0) }
