@@ -93,6 +93,32 @@ extension IntegrationTests {
       }
     }
 
+    @Test("Who shows only relays names no other address in any stanza, whatever happens", .timeLimit(.minutes(3)))
+    func relayed() async throws {
+      try await withCall(["--relay-only"], ["--relay-only"]) { caller, answerer in
+        try await flows(caller, answerer)
+        try await restartICE(by: caller, with: answerer, over: "relay")
+        try await flows(caller, answerer)
+        _ = try await add(["source": "bars:320x180@15"], by: answerer, to: caller)
+        try await flows(caller, answerer)
+        for end in [caller, answerer] {
+          #expect(try await end.event("call.connected").string("localCandidateType") == "relay")
+        }
+        try caller.process.command("hangUp")
+      }
+      let log = try String(contentsOf: Rig.current.folder.appending(path: "prosody.log"), encoding: .utf8)
+      let stanzas = log.split(separator: "\n").filter { $0.contains("RECV: <iq") && $0.contains("urn:xmpp:jingle:1") }
+      for (from, to) in [(alice, bob), (bob, alice)] {
+        let candidates = stanzas.filter { $0.contains("to='\(to)/") }.flatMap { $0.matches(of: /<candidate [^>]*>/) }
+        // At first and after the restart.
+        #expect(candidates.count >= 2, "\(from)")
+        for candidate in candidates.map(\.output) {
+          #expect(candidate.contains("type='relay'"), "\(candidate)")
+          #expect(!candidate.contains("rel-addr=") || candidate.contains("rel-addr='0.0.0.0'"), "\(candidate)")
+        }
+      }
+    }
+
     // MARK: Steps
 
     private func add(_ fields: [String: String], by adder: End, to other: End) async throws -> String {
@@ -151,16 +177,15 @@ extension IntegrationTests {
       let durations = try [first, last].map { try #require($0.number("durationMs")) }
       let counts = try [first, last].map { try #require($0.number("packetsSent", of: "audio", "outbound-rtp")) }
       let hold = 1000 * (try #require(unheld.time)).timeIntervalSince(try #require(held.time))
-      print("sent", counts[1] - counts[0], "in", durations[1] - durations[0], "hold", hold)
       #expect(counts[1] - counts[0] < (durations[1] - durations[0] - hold) / 20 + 25)
     }
 
-    private func restartICE(by restarter: End, with other: End) async throws {
+    private func restartICE(by restarter: End, with other: End, over type: String = "host") async throws {
       try restarter.process.command("restartICE")
       #expect(try await restarter.event("call.iceRestarting").boolean("byPeer") == false)
       #expect(try await other.event("call.iceRestarting").boolean("byPeer") == true)
       for end in [restarter, other] {
-        #expect(try await end.event("call.pathChanged").string("localCandidateType") == "host")
+        #expect(try await end.event("call.pathChanged").string("localCandidateType") == type)
       }
     }
 
