@@ -15,7 +15,8 @@ struct Event: Sendable {
   func boolean(_ key: String) -> Bool? { fields[key] as? Bool }
   func strings(_ key: String) -> [String]? { fields[key] as? [String] }
   var time: Date? {
-    string("time").flatMap { try? Date($0, strategy: .iso8601.year().month().day().time(includingFractionalSeconds: true)) }
+    let format = Date.ISO8601FormatStyle().year().month().day().time(includingFractionalSeconds: true)
+    return string("time").flatMap { try? Date($0, strategy: format) }
   }
 
   /// What a stream's object in `streams` says.
@@ -119,15 +120,20 @@ final class CarillonProcess: Sendable {
   @discardableResult func event(
     _ name: String, after count: Int, where isWanted: (Event) -> Bool = { _ in true }
   ) async throws -> Event {
+    try await event(after: count) { $0.name == name && isWanted($0) }
+  }
+
+  /// Waits for the first event, after so many, that is as it should be.
+  func event(after count: Int, where isWanted: (Event) -> Bool) async throws -> Event {
     let deadline = ContinuousClock.now + .seconds(30)
     var seen = count
     while true {
       let (isRunning, events) = (process.isRunning, events)
-      if let found = events.dropFirst(seen).first(where: { $0.name == name && isWanted($0) }) { return found }
+      if let found = events.dropFirst(seen).first(where: isWanted) { return found }
       seen = max(seen, events.count)
       try #require(
         isRunning && ContinuousClock.now < deadline,
-        "no such \(name) among \(events.dropFirst(count).map(\.line)); \(standardError)")
+        "not among \(events.dropFirst(count).map(\.line)); \(standardError)")
       try await Task.sleep(for: .milliseconds(20))
     }
   }

@@ -7,9 +7,11 @@ extension IntegrationTests {
     private let alice = Rig.current.account()
     private let bob = Rig.current.account()
 
-    /// Runs a call between two that tell their events.
+    /// Runs a call between two that tell their events, to its good end.
+    ///
+    /// - Parameter refusals: whether something that is asked for may be refused.
     private func withCall(
-      _ caller: [String] = [], _ answerer: [String] = [],
+      _ caller: [String] = [], _ answerer: [String] = [], refusals: Bool = false,
       _ body: (_ caller: End, _ answerer: End) async throws -> Void
     ) async throws {
       let answer = ["answer", "--once", "--audio", "tone:440"] + answerer + signingIn(bob)
@@ -20,14 +22,15 @@ extension IntegrationTests {
           try await calling.event("call.connected")
           try await answering.event("call.connected")
           let (caller, answerer) = (End(calling), End(answering))
-          let audio = try await caller.process.event("call.statistics").packetsReceived.keys.first
-          (caller.receives, answerer.receives) = (Set([audio].compactMap(\.self)), Set([audio].compactMap(\.self)))
+          for end in [caller, answerer] {
+            end.receives = Set(try await end.process.event("call.statistics").packetsReceived.keys)
+          }
           try await body(caller, answerer)
           for process in [calling, answering] {
             let outcome = try await process.outcome()
             #expect(outcome.exitCode == 0, "\(outcome.message)")
             #expect(try outcome.event("call.ended").string("reason") == "success")
-            #expect(!outcome.events.contains { $0.name == "error" }, "\(outcome.message)")
+            #expect(refusals || !outcome.events.contains { $0.name == "error" }, "\(outcome.message)")
             #expect(outcome.standardError.isEmpty)
           }
         }
@@ -69,8 +72,6 @@ extension IntegrationTests {
     @Test("The called side changes the call as the calling side does", .timeLimit(.minutes(3)))
     func byTheCallee() async throws {
       try await withCall(["--video", "bars:320x180@15"], ["--video", "bars:320x180@15"]) { caller, answerer in
-        caller.receives = try await Set(caller.process.event("call.statistics").packetsReceived.keys)
-        answerer.receives = caller.receives
         #expect(caller.receives.count == 2)
         try await flows(caller, answerer)
 
@@ -90,6 +91,44 @@ extension IntegrationTests {
         try answerer.process.command("hangUp")
         #expect(try await answerer.event("call.ended").boolean("endedByPeer") == false)
         #expect(try await caller.event("call.ended").boolean("endedByPeer") == true)
+      }
+    }
+
+    @Test("When both ends ask for the same at once, the call is the same for both", .timeLimit(.minutes(3)))
+    func atOnce() async throws {
+      try await withCall(refusals: true) { caller, answerer in
+        let ends = [caller, answerer]
+        func askBoth(_ command: String, _ fields: [String: String] = [:]) throws -> [Int] {
+          let marks = ends.map(\.process.events.count)
+          for end in ends { try end.process.command(command, fields) }
+          return marks
+        }
+
+        var marks = try askBoth("addVideo", ["source": "bars:320x180@15"])
+        // The caller's goes first; the answerer's is refused, unless it came late enough to be another one.
+        answerer.receives.insert(try #require(try await caller.event("call.mediaAdded").string("content")))
+        let second = try await answerer.process.event(after: marks[1]) {
+          $0.name == "error" || $0.name == "call.mediaAdded" && $0.boolean("byPeer") == false
+        }
+        if let name = second.string("content") { caller.receives.insert(name) }
+        try await flows(caller, answerer)
+
+        marks = try askBoth("hold")
+        for (end, mark) in zip(ends, marks) {
+          for byPeer in [false, true] {
+            try await end.process.event("call.held", after: mark) { $0.boolean("byPeer") == byPeer }
+          }
+        }
+        try await standsStill(caller, answerer)
+        _ = try askBoth("unhold")
+        try await flows(caller, answerer)
+
+        marks = try askBoth("restartICE")
+        for (end, mark) in zip(ends, marks) { try await end.process.event("call.pathChanged", after: mark) }
+        try await flows(caller, answerer)
+        for end in ends { #expect(end.process.events.count { $0.name == "call.iceRestarting" } <= 2) }
+
+        _ = try askBoth("hangUp")
       }
     }
 
