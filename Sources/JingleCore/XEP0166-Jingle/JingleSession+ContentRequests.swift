@@ -57,6 +57,8 @@ extension JingleSession {
   private mutating func standBack(_ name: String) {
     guard contents[name]?.isAdded == true else { return }
     overrule(.contentAdd, of: name)
+    // Its candidates would be taken for a restart of the peer's content.
+    waitingTransports.removeAll { $0.content == name }
     outputs.append(.event(.notAdded(contents: [name], .tieBreak)))
   }
 
