@@ -144,8 +144,8 @@ extension CallStatistics {
 extension OutboundStreamStatistics {
   var object: JSONObject {
     var object: JSONObject = [
-      "type": "outbound-rtp", "kind": .string(kind.rawValue), "ssrc": .integer(Int(ssrc)), "codec": .string(codec),
-      "packetsSent": .integer(packetsSent), "bytesSent": .integer(bytesSent),
+      "type": "outbound-rtp", "kind": .string(kind.rawValue), "mid": .string(mid), "ssrc": .integer(Int(ssrc)),
+      "codec": .string(codec), "packetsSent": .integer(packetsSent), "bytesSent": .integer(bytesSent),
     ]
     object["bitrate"] = bitrate.map { .integer($0) }
     object["targetBitrate"] = targetBitrate.map { .integer($0) }
@@ -168,7 +168,7 @@ extension OutboundStreamStatistics {
 
 extension InboundStreamStatistics {
   var object: JSONObject {
-    var object: JSONObject = ["type": "inbound-rtp", "kind": .string(kind.rawValue)]
+    var object: JSONObject = ["type": "inbound-rtp", "kind": .string(kind.rawValue), "mid": .string(mid)]
     object["ssrc"] = ssrc.map { .integer(Int($0)) }
     object["codec"] = .string(codec)
     object["packetsReceived"] = .integer(packetsReceived)
