@@ -298,10 +298,10 @@ import Testing
       inbound: [.init(kind: .video, codec: "VP8/90000")])
     #expect(
       statistics.object.text
-        == #"{"durationMs":1000,"packetsRejected":0,"streams":[{"type":"outbound-rtp","kind":"audio","mid":"","#
-        + #""ssrc":1,"codec":"opus/48000/2","packetsSent":0,"bytesSent":0,"retransmittedPacketsSent":0,"#
-        + #""retransmittedBytesSent":0,"nackCount":0},{"type":"inbound-rtp","kind":"video","mid":"","#
-        + #""codec":"VP8/90000","packetsReceived":0,"packetsLost":0,"bytesReceived":0,"jitterMs":0,"jitterBufferDelayMs":0,"#
+        == #"{"durationMs":1000,"packetsRejected":0,"streams":[{"type":"outbound-rtp","kind":"audio","mid":"","ssrc":1,"#
+        + #""codec":"opus/48000/2","packetsSent":0,"bytesSent":0,"retransmittedPacketsSent":0,"#
+        + #""retransmittedBytesSent":0,"nackCount":0},{"type":"inbound-rtp","kind":"video","mid":"","codec":"VP8/90000","#
+        + #""packetsReceived":0,"packetsLost":0,"bytesReceived":0,"jitterMs":0,"jitterBufferDelayMs":0,"#
         + #""packetsRecovered":0,"retransmittedPacketsReceived":0,"nackCount":0,"concealedSamples":0}]}"#)
   }
 

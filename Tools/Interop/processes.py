@@ -9,6 +9,7 @@ import pathlib
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -202,11 +203,9 @@ class PageServer:
         events = self.events[name] = Events("Chromium")
         asked = self.commands[name] = queue.SimpleQueue()
         events.command = lambda command, **more: asked.put({"command": command, **more})
-        home = folder / f"chromium-{name}"
-        home.mkdir(exist_ok=True)
         flags = [
             "--headless=new", "--no-sandbox",  # only our own page is ever open
-            "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + str(home / "profile"),
+            "--disable-gpu", "--disable-dev-shm-usage",
             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-extensions", "--disable-breakpad", "--no-proxy-server",
             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
@@ -214,8 +213,10 @@ class PageServer:
             "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
             "--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns",
         ]
-        environment = dict(os.environ, HOME=str(home), TMPDIR=str(home))
-        with open(folder / f"chromium-{name}.log", "w") as log:
-            command = ["chromium", *flags, f"{self.address}{document}?page={name}"]
+        # Chromium makes a socket in its home, whose path may have 108 bytes and no more.
+        with (tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as home,
+              open(folder / f"chromium-{name}.log", "w") as log):
+            environment = dict(os.environ, HOME=home, TMPDIR=home)
+            command = ["chromium", f"--user-data-dir={home}/profile", *flags, f"{self.address}{document}?page={name}"]
             with running(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment):
                 yield events

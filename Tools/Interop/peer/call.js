@@ -334,9 +334,11 @@ export class Call {
 
   #sendCandidates() {
     if (!this.#isTrickling) return;
+    const names = mediaLines(this.peerConnection.localDescription.sdp).map((line) => line.name);
     for (const candidate of this.#candidates.splice(0)) {
       if (candidate.protocol !== "udp" || candidate.component === "rtcp") continue;
       const name = candidate.sdpMid;
+      if (!names.includes(name)) continue; // its content was taken back
       const transport = element(
         j.ice, "transport", this.negotiation.credentials(name), candidateFromICE(candidate, crypto.randomUUID()));
       this.#jingle("transport-info", {}, element(j.jingle, "content", { creator: "initiator", name }, transport));

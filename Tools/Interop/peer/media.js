@@ -158,7 +158,7 @@ export function selectedPath(connection) {
   return pair && `${end(pair.local)} ${end(pair.remote)}`;
 }
 
-/** The figures of getStats() that tell whether media flows, by kind. */
+/** The figures of getStats() that tell whether media flows, by kind, and how many pictures were `decoded`, by content. */
 export async function flow(connection) {
   const reports = [...(await connection.getStats()).values()];
   const codec = (each) => reports.find((other) => other.id === each.codecId)?.mimeType;
@@ -174,7 +174,9 @@ export async function flow(connection) {
     "packetsSent", "framesSent", "keyFramesEncoded", "frameWidth", "frameHeight", "nackCount", "pliCount",
     "retransmittedPacketsSent", "targetBitrate",
   ];
+  const videos = reports.filter((each) => each.type === "inbound-rtp" && each.kind === "video");
   return {
+    decoded: Object.fromEntries(videos.map((each) => [each.mid, each.framesDecoded])),
     transports: reports.filter((each) => each.type === "transport" && each.dtlsState === "connected").length,
     audio: { inbound: pick("inbound-rtp", "audio", inbound), outbound: pick("outbound-rtp", "audio", outbound) },
     video: { inbound: pick("inbound-rtp", "video", inbound), outbound: pick("outbound-rtp", "video", outbound) },
