@@ -103,6 +103,8 @@ final class ActiveCall {
 
   /// Contents of a call, with those that are to join.
   static let maximumContents = 8
+  /// How many contents the peer may want in the course of a call: each that joins leaves figures behind.
+  static let maximumOffers = 64
 
   /// Names this call among all that there were: a peer may choose a `sid` again.
   let id = UUID()
@@ -127,6 +129,8 @@ final class ActiveCall {
   var contents: [Content] = []
   /// What is to join. Bound: `maximumContents` with what is there.
   var additions: [Addition] = []
+  /// How many contents the peer has wanted so far.
+  var offeredByPeer = 0
   var transports: [Int: Transport] = [:]
   /// How many there have been: no index is used again.
   private var transportCount = 0

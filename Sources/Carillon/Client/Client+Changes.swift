@@ -112,7 +112,8 @@ extension Client {
   /// The peer has not said whether it takes a content.
   func additionTimedOut(_ name: String, of call: ActiveCall) {
     leave(
-      name, of: call, Jingle.Reason(.timeout), CallError(.timedOut, "\(call.peer) does not say whether it takes \(name)."))
+      name, of: call, Jingle.Reason(.timeout),
+      CallError(.timedOut, "\(call.peer) does not say whether it takes \(name)."))
     pump(call)
   }
 
@@ -211,9 +212,10 @@ extension Client {
     guard let media = call.media, let description = content.description?.rtp, let kind = description.kind else {
       return reject(content.name, .unsupportedApplications, of: call)
     }
-    guard (try? checkRoom(for: kind, in: call)) != nil, call.phase >= .connecting else {
-      return reject(content.name, .unsupportedApplications, of: call)
-    }
+    call.offeredByPeer += 1
+    guard (try? checkRoom(for: kind, in: call)) != nil, call.phase >= .connecting,
+      call.offeredByPeer <= ActiveCall.maximumOffers
+    else { return reject(content.name, .unsupportedApplications, of: call) }
     let bundled = groups.first { $0.semantics == .bundle && $0.contents.contains(content.name) }?.contents ?? []
     let shared = call.contents.first { bundled.contains($0.name) }?.transport
     guard shared != nil || content.transport?.iceUDP?.ufrag != nil else {

@@ -88,7 +88,8 @@ extension Client {
   func sendDTMF(_ digits: String, _ id: UUID) async throws {
     let (duration, pause) = (Duration.milliseconds(100), Duration.milliseconds(60))
     guard !digits.isEmpty, digits.count <= 64, digits.allSatisfy({ $0 == "," || TelephoneEvent($0) != nil }) else {
-      throw CallError(.configuration, "'\(digits.prefix(64))' are not keys of a telephone: 0 to 9, *, #, A to D, at most 64.")
+      throw CallError(
+        .configuration, "'\(digits.prefix(64))' are not keys of a telephone: 0 to 9, *, #, A to D, at most 64.")
     }
     for digit in digits {
       let call = try connectedCall(id)

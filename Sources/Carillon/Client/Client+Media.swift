@@ -91,7 +91,8 @@ extension Client {
     case .pathChanged(let path): pathChanged(call, index, path)
     case .restartFailed:
       call.tell(
-        .warning(CallError(.connectivity, "No new path to \(call.peer) was found; the old one is used as long as it bears.")))
+        .warning(
+          CallError(.connectivity, "No new path to \(call.peer) was found; the old one is used as long as it bears.")))
     case .connected(let connection):
       call.transports[index]?.connection = connection
       call.deadlines[.connectTransport(index)] = nil

@@ -9,7 +9,9 @@ extension Client {
   func replaceTransports(_ id: UUID) throws {
     let call = try connectedCall(id)
     for (index, transport) in call.transports.sorted(by: { $0.key < $1.key }) where transport.connection != nil {
-      guard let owner = transport.owner, !call.replacements.values.contains(where: { $0.old == index }) else { continue }
+      guard let owner = transport.owner, !call.replacements.values.contains(where: { $0.old == index }) else {
+        continue
+      }
       begin(ActiveCall.Replacement(content: owner, old: index), of: call)
     }
     rearm()
@@ -42,7 +44,8 @@ extension Client {
     for (index, replacement) in call.replacements where !replacement.isSent && call.transports[index]?.local != nil {
       call.replacements[index]?.isSent = true
       if let remote = replacement.remote {
-        guard let fingerprint = remote.fingerprint, case (let role, let setup)? = try? DTLSRole.answering(fingerprint.setup)
+        guard let fingerprint = remote.fingerprint,
+          case (let role, let setup)? = try? DTLSRole.answering(fingerprint.setup)
         else {
           abandon(index, of: call)
           continue

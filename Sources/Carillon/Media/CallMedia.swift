@@ -111,7 +111,8 @@ actor CallMedia {
   ///   - configuration: but for the servers.
   ///   - resolve: gives the STUN and TURN servers of the moment.
   init(
-    on loop: GLibLoop, _ configuration: MediaEndpoint.Configuration, resolve: @escaping @Sendable () async -> ICEServers,
+    on loop: GLibLoop, _ configuration: MediaEndpoint.Configuration,
+    resolve: @escaping @Sendable () async -> ICEServers,
     report: @escaping @Sendable (Fact) async -> Void
   ) {
     makeEndpoint = { servers in

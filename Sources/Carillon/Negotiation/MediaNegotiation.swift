@@ -62,7 +62,8 @@ enum MediaNegotiation {
   static func offer(_ kind: MediaKind, _ local: ContentStreams, sends: Bool, beside taken: Numbers) -> RTPDescription {
     func describe(from first: UInt8) -> RTPDescription {
       RTPDescription(
-        offering: kind.rawValue, capabilities(kind), from: first, headerExtensions: headerExtensions(kind, beside: taken),
+        offering: kind.rawValue, capabilities(kind), from: first,
+        headerExtensions: headerExtensions(kind, beside: taken),
         allowsMixedHeaderExtensions: true)
     }
     let first: UInt8 = kind == .audio ? 111 : 96
