@@ -128,6 +128,12 @@ extension IntegrationTests {
         try await flows(caller, answerer)
         for end in ends { #expect(end.process.events.count { $0.name == "call.iceRestarting" } <= 2) }
 
+        // Again and again, before any is done.
+        marks = try askBoth("restartICE")
+        for _ in 0..<2 { _ = try askBoth("restartICE") }
+        for (end, mark) in zip(ends, marks) { try await end.process.event("call.pathChanged", after: mark) }
+        try await flows(caller, answerer)
+
         _ = try askBoth("hangUp")
       }
     }

@@ -99,6 +99,10 @@ final class ActiveCall {
     var restartCandidates: [MediaEngine.ICECandidate] = []
     /// Whether this side's next credentials are those of an ICE restart of its own.
     var restartsItself = false
+    /// When this side began a restart for which the peer still owes its credentials.
+    var restartedAt: Instant?
+    /// Whether another restart is wanted once the peer has given them.
+    var restartsAgain = false
   }
 
   /// Contents of a call, with those that are to join.

@@ -16,10 +16,36 @@ extension Client {
   /// - Specification: XEP-0176 §5.9, RFC 8445 §9
   func restartICE(of call: ActiveCall) {
     for index in call.transports.keys.sorted() where call.transports[index]?.connection != nil {
-      call.transports[index]?.restartsItself = true
-      call.command.yield(.transport(index, .restart(nil)))
+      // One at a time: the peer's credentials do not say which restart they answer.
+      if awaitsCredentials(call, index) { call.transports[index]?.restartsAgain = true } else { restart(call, index) }
     }
     call.tell(.restartingICE(byPeer: false))
+  }
+
+  /// How long the peer may take to give its credentials.
+  private static let restartPatience = Duration.seconds(30)
+
+  private func awaitsCredentials(_ call: ActiveCall, _ index: Int) -> Bool {
+    guard let begun = call.transports[index]?.restartedAt else { return false }
+    return SystemClock.now - begun < Client.restartPatience
+  }
+
+  private func restart(_ call: ActiveCall, _ index: Int) {
+    call.transports[index]?.restartsItself = true
+    call.transports[index]?.restartsAgain = false
+    call.transports[index]?.restartedAt = SystemClock.now
+    call.command.yield(.transport(index, .restart(nil)))
+  }
+
+  /// The peer's credentials for the path that this side looks for.
+  private func take(_ credentials: ICECredentials, _ call: ActiveCall, _ index: Int) {
+    call.transports[index]?.remoteUfrag = credentials.ufrag
+    call.transports[index]?.restartedAt = nil
+    call.command.yield(.transport(index, .setRemote(credentials)))
+  }
+
+  private func restartAgainIfWanted(_ call: ActiveCall, _ index: Int) {
+    if call.transports[index]?.restartsAgain == true { restart(call, index) }
   }
 
   /// The machine's addresses or its way into the network have changed.
@@ -44,27 +70,34 @@ extension Client {
   private static let maximumRestarts = 6
 
   func restartedByPeer(_ call: ActiveCall, _ transport: ICETransport, _ content: String) {
-    let now = SystemClock.now
-    call.restartsByPeer.removeAll { now - $0 > .seconds(60) }
-    guard call.restartsByPeer.count < Client.maximumRestarts else { return }
     guard let index = transportIndex(of: content, call), let credentials = transport.credentials,
       // A bundle's other contents may tell the same.
       call.transports[index]?.remoteUfrag != credentials.ufrag
     else { return }
-    call.restartsByPeer.append(now)
-    call.transports[index]?.remoteUfrag = credentials.ufrag
-    call.transports[index]?.restartsItself = false
-    call.command.yield(.transport(index, .restart(credentials)))
+    if awaitsCredentials(call, index) {
+      // A restart of this side's that the peer does not know of yet serves both.
+      call.transports[index]?.restartsItself = false
+      take(credentials, call, index)
+    } else {
+      let now = SystemClock.now
+      call.restartsByPeer.removeAll { now - $0 > .seconds(60) }
+      guard call.restartsByPeer.count < Client.maximumRestarts else { return }
+      call.restartsByPeer.append(now)
+      call.transports[index]?.remoteUfrag = credentials.ufrag
+      call.transports[index]?.restartsItself = false
+      call.command.yield(.transport(index, .restart(credentials)))
+    }
     addRemote(transport, for: content, of: call)
     call.tell(.restartingICE(byPeer: true))
+    restartAgainIfWanted(call, index)
   }
 
   /// The peer's new credentials for the path that this side looks for.
   func answeredRestart(_ call: ActiveCall, _ transport: ICETransport, _ content: String) {
     guard let index = transportIndex(of: content, call), let credentials = transport.credentials else { return }
-    call.transports[index]?.remoteUfrag = credentials.ufrag
-    call.command.yield(.transport(index, .setRemote(credentials)))
+    take(credentials, call, index)
     addRemote(transport, for: content, of: call)
+    restartAgainIfWanted(call, index)
   }
 
   private func transportIndex(of content: String, _ call: ActiveCall) -> Int? {
