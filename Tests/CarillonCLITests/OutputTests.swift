@@ -263,7 +263,7 @@ import Testing
       streams.map { "\($0["type"] ?? "") \($0["kind"] ?? "")" } == [
         "outbound-rtp audio", "outbound-rtp video", "inbound-rtp audio", "inbound-rtp video",
       ])
-    let common: Set = ["type", "kind", "ssrc", "codec", "bitrate", "nackCount"]
+    let common: Set = ["type", "kind", "mid", "ssrc", "codec", "bitrate", "nackCount"]
     let sent = common.union([
       "packetsSent", "bytesSent", "targetBitrate", "remotePacketsLost", "remoteJitterMs", "retransmittedPacketsSent",
       "retransmittedBytesSent",
