@@ -119,7 +119,7 @@ extension RTPSession {
 
   /// One id means one thing for as long as the transport lasts.
   ///
-  /// - Specification: RFC 9143 §9.1.1 (one mapping in a BUNDLE group), RFC 8285 §5
+  /// - Specification: RFC 9143 §12 (one mapping in a bundle), RFC 8285 §5
   private mutating func agree(on extensions: HeaderExtensions) {
     configuration.headerExtensions.add(extensions)
     audioSender?.use(configuration.headerExtensions)
