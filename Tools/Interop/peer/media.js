@@ -59,46 +59,12 @@ export class Listener {
 
 /** Hears telephone digits: two tones at once, which Chromium plays for the events of RFC 4733. */
 export class DigitListener {
-  static low = [697, 770, 852, 941];
-  static high = [1209, 1336, 1477, 1633];
-  static keys = ["123A", "456B", "789C", "*0#D"];
-
-  constructor(listener, heard) {
-    this.analyser = new AnalyserNode(listener.context, { fftSize: 2048, smoothingTimeConstant: 0 });
-    listener.source.connect(this.analyser);
-    this.samples = new Float32Array(this.analyser.fftSize);
-    let last = null;
-    let count = 0;
-    setInterval(() => {
-      const digit = this.digit();
-      count = digit === last ? count + 1 : 1;
-      last = digit;
-      if (digit && count === 2) heard(digit);
-    }, 25);
-  }
-
-  /** The digit that sounds; null when none does. */
-  digit() {
-    this.analyser.getFloatTimeDomainData(this.samples);
-    const [row, column] = [DigitListener.low, DigitListener.high].map((group) => {
-      const powers = group.map((hertz) => this.power(hertz));
-      const best = powers.indexOf(Math.max(...powers));
-      const others = powers.filter((_, index) => index !== best);
-      return powers[best] > 0.01 && powers[best] > 4 * Math.max(...others) ? best : null;
+  constructor({ context, source }, heard) {
+    context.audioWorklet.addModule("digits.js").then(() => {
+      this.node = new AudioWorkletNode(context, "digits", { numberOfOutputs: 0 });
+      this.node.port.onmessage = ({ data }) => heard(data);
+      source.connect(this.node);
     });
-    return row === null || column === null ? null : DigitListener.keys[row][column];
-  }
-
-  /** The amplitude of a frequency in the last samples, by Goertzel's algorithm under a Hann window. */
-  power(hertz) {
-    const { length } = this.samples;
-    const turn = 2 * Math.cos((2 * Math.PI * hertz) / this.analyser.context.sampleRate);
-    let [one, two] = [0, 0];
-    for (let n = 0; n < length; n++) {
-      const shaped = this.samples[n] * Math.sin((Math.PI * n) / length) ** 2;
-      [one, two] = [shaped + turn * one - two, one];
-    }
-    return (4 * Math.sqrt(Math.max(0, one * one + two * two - turn * one * two))) / length;
   }
 }
 
