@@ -46,6 +46,8 @@ let package = Package(
     library("CNice", pkgConfig: "nice", apt: "libnice-dev"),
     library("CSRTP", pkgConfig: "libsrtp2", apt: "libsrtp2-dev"),
     library("COpus", pkgConfig: "opus", apt: "libopus-dev"),
+    library("CSpanDSP", pkgConfig: "spandsp", apt: "libspandsp-dev"),
+    library("CSpeexDSP", pkgConfig: "speexdsp", apt: "libspeexdsp-dev"),
     library("CVPX", pkgConfig: "vpx", apt: "libvpx-dev"),
     library("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     library("CExpat", pkgConfig: "expat", apt: "libexpat1-dev"),
@@ -70,7 +72,7 @@ let package = Package(
     room(
       "MediaEngine",
       ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSRTP"]),
-    room("MediaCodecs", ["MediaTime", "COpus", "COpusShims", "CVPX", "CVPXShims"]),
+    room("MediaCodecs", ["MediaTime", "COpus", "COpusShims", "CSpanDSP", "CSpeexDSP", "CVPX", "CVPXShims"]),
     room("MediaFiles", ["MediaCodecs", "MediaTime", "CFFmpeg", "CFFmpegShims"]),
 
     // The roof.
@@ -101,7 +103,7 @@ let package = Package(
       "CarillonTests",
       [
         "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
-        logging,
+        "XMPPNetworking", logging,
       ]),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore", "MediaCodecs", "MediaFiles"]),
     tests("IntegrationTests", []),

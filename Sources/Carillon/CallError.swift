@@ -28,6 +28,10 @@ public struct CallError: Error, Sendable, CustomStringConvertible {
     public static let configuration = Code("configuration")
     /// Media could not be read or written.
     public static let media = Code("media")
+    /// Another device of this account took the call.
+    public static let answeredElsewhere = Code("answeredElsewhere")
+    /// Another device of this account declined the call.
+    public static let declinedElsewhere = Code("declinedElsewhere")
     /// The peer or the network ended the call before its time.
     public static let failed = Code("failed")
   }

@@ -22,7 +22,7 @@ enum ExitStatus: Int32 {
   init(_ code: CallError.Code) {
     self =
       switch code {
-      case .declined: .declined
+      case .declined, .declinedElsewhere: .declined
       case .busy: .busy
       case .noAnswer: .noAnswer
       case .nothingInCommon: .nothingInCommon

@@ -1,7 +1,7 @@
 public import Carillon
 import MediaEngine
 import Synchronization
-package import XMPPCore
+public import XMPPCore
 
 /// Stands in for an XMPP server inside the process: routes stanzas between its clients, with presence, carbons and the
 /// errors of a real one, and without accounts, sockets or TLS. Everybody sees everybody's presence.
@@ -24,23 +24,51 @@ package import XMPPCore
 public final class InMemoryServer: Sendable {
   private struct State {
     /// The clients by their full addresses, and what they last said of themselves.
-    var clients: [JID: AsyncStream<XMLElement>.Continuation] = [:]
+    var clients: [JID: Session] = [:]
     var presences: [JID: XMLElement] = [:]
+    /// Whose devices want to be told what the account's other devices send and receive.
+    var copied: Set<JID> = []
+    var rosters: [JID: [RosterItem]] = [:]
+    var linkCount = 0
+  }
+
+  /// A client as the server sees it.
+  private struct Session {
+    /// Which link it is on: what comes of an earlier one is nothing to it.
+    var link: Int
+    /// Takes what is for the client; nil while its link is cut and its session kept.
+    var client: AsyncStream<XMLElement>.Continuation?
+    /// What came for the client, and from it, while the link was cut. Bound: `maximumKept` each, later ones dropped.
+    var kept: [XMLElement] = []
+    var keptOfClient: [XMLElement] = []
+
+    static let maximumKept = 1000
+
+    mutating func yield(_ stanza: XMLElement) {
+      if let client { client.yield(stanza) } else if kept.count < Self.maximumKept { kept.append(stanza) }
+    }
   }
 
   public let domain: String
   private let state = Mutex(State())
   private let loop: GLibLoop
   private let rewrite: @Sendable (XMLElement) -> XMLElement
+  private let hasCarbons: Bool
 
   /// - Parameter domain: what its accounts' addresses end in.
   public convenience init(domain: String = "localhost") {
-    self.init(domain: domain) { $0 }
+    self.init(domain: domain, carbons: true)
   }
 
-  /// - Parameter rewrite: what becomes of each stanza on its way, for tests that need another client's habits.
-  package init(domain: String = "localhost", rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement) {
+  /// - Parameters:
+  ///   - carbons: whether it copies messages to an account's other devices (XEP-0280).
+  ///   - rewrite: what becomes of each stanza on its way, for tests that need another client's habits.
+  package init(
+    domain: String = "localhost", carbons: Bool = true,
+    rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement = { $0 }
+  ) {
     self.domain = domain
+    hasCarbons = carbons
     self.rewrite = rewrite
     loop = GLibLoop(name: "carillon-memory")
   }
@@ -56,23 +84,66 @@ public final class InMemoryServer: Sendable {
     }
   }
 
-  /// A bare link, for a test that plays a client itself. Replaces an earlier one of that address.
-  package func connect(_ address: JID) -> any StanzaLink {
-    let (stanzas, continuation) = AsyncStream.makeStream(of: XMLElement.self)
-    let replaced = state.withLock { $0.clients.updateValue(continuation, forKey: address) }
-    replaced?.finish()
-    return InMemoryLink(address: address, stanzas: stanzas, server: self)
+  /// What an account's roster holds when its devices come online.
+  package func setRoster(_ items: [RosterItem], of account: JID) {
+    state.withLock { $0.rosters[account.bare] = items }
   }
 
-  fileprivate func disconnect(_ address: JID) {
-    let (link, wasAvailable) = state.withLock { state in
-      (state.clients.removeValue(forKey: address), state.presences.removeValue(forKey: address) != nil)
+  /// Cuts a client's link, as a network does that fails. The client connects again by itself.
+  ///
+  /// - Parameters:
+  ///   - address: the client's full address; nothing happens when it is not online.
+  ///   - keepsSession: whether the client can carry on with its next link as if nothing had been, as with XEP-0198.
+  ///     Else the others see it go, and what it sends or is sent meanwhile is lost.
+  public func cut(_ address: JID, keepsSession: Bool = false) {
+    guard keepsSession else { return disconnect(address) }
+    let client = state.withLock { state in
+      defer { state.clients[address]?.client = nil }
+      return state.clients[address]?.client
+    }
+    client?.finish()
+  }
+
+  /// A bare link, for a test that plays a client itself. Replaces an earlier one of that address, or carries it on if
+  /// it was cut and its session kept.
+  package func connect(_ address: JID) -> any StanzaLink {
+    let (stanzas, client) = AsyncStream.makeStream(of: XMLElement.self)
+    let (link, replaced, keptOfClient) = state.withLock { state in
+      state.linkCount += 1
+      let earlier = state.clients[address]
+      state.clients[address] = Session(link: state.linkCount, client: client)
+      guard let earlier, earlier.client == nil else { return (state.linkCount, earlier, [XMLElement]?.none) }
+      for stanza in earlier.kept { client.yield(stanza) }
+      return (state.linkCount, nil, earlier.keptOfClient)
+    }
+    replaced?.client?.finish()
+    for stanza in keptOfClient ?? [] { route(stanza, from: address, link) }
+    return InMemoryLink(
+      address: address, isResumed: keptOfClient != nil, number: link, stanzas: stanzas, server: self)
+  }
+
+  /// - Parameter link: only if the client is still on this one.
+  fileprivate func disconnect(_ address: JID, from link: Int? = nil) {
+    let (session, wasAvailable) = state.withLock { state -> (Session?, Bool) in
+      guard link == nil || state.clients[address]?.link == link else { return (nil, false) }
+      state.copied.remove(address)
+      return (state.clients.removeValue(forKey: address), state.presences.removeValue(forKey: address) != nil)
     }
     if wasAvailable { broadcast(Presence(.unavailable, from: address).element, from: address) }
-    link?.finish()
+    session?.client?.finish()
   }
 
-  fileprivate func route(_ stanza: XMLElement, from sender: JID) {
+  fileprivate func route(_ stanza: XMLElement, from sender: JID, _ link: Int) {
+    let isConnected = state.withLock { state in
+      guard let session = state.clients[sender], session.link == link else { return false }
+      if session.client != nil { return true }
+      if session.keptOfClient.count < Session.maximumKept { state.clients[sender]?.keptOfClient.append(stanza) }
+      return false
+    }
+    if isConnected { route(stanza, from: sender) }
+  }
+
+  private func route(_ stanza: XMLElement, from sender: JID) {
     var stanza = rewrite(stanza)
     stanza[attribute: "from"] = sender.description
     guard let parsed = try? Stanza(stanza) else { return }
@@ -80,55 +151,71 @@ public final class InMemoryServer: Sendable {
     case .presence(let presence) where presence.to == nil: receive(presence, stanza, from: sender)
     case .presence(let presence): deliver(stanza, to: presence.to ?? sender)
     case .message(let message):
-      deliver(stanza, to: message.to ?? sender.bare)
-      if message.type == .chat, message.to?.bare != sender.bare { copy(stanza, to: sender) }
+      let recipient = message.to ?? sender.bare
+      let reached = deliver(stanza, to: recipient)
+      guard message.type == .chat else { return }
+      copy(stanza, as: "received", to: recipient.bare, without: reached.union([sender]))
+      if recipient.bare != sender.bare { copy(stanza, as: "sent", to: sender.bare, without: [sender]) }
     case .iq(let iq):
-      if let recipient = iq.to, !recipient.isBare { return deliver(stanza, to: recipient) }
-      answer(iq, for: sender)
+      if let recipient = iq.to, !recipient.isBare {
+        deliver(stanza, to: recipient)
+      } else {
+        answer(iq, for: sender)
+      }
     }
   }
 
-  private func deliver(_ stanza: XMLElement, to recipient: JID) {
-    let recipients = state.withLock { state in
-      recipient.isBare
-        ? state.clients.filter { $0.key.bare == recipient && state.presences[$0.key] != nil }.map(\.value)
-        : state.clients[recipient].map { [$0] } ?? []
+  /// - Returns: the devices that it reached.
+  @discardableResult
+  private func deliver(_ stanza: XMLElement, to recipient: JID) -> Set<JID> {
+    let reached = state.withLock { state in
+      let recipients =
+        recipient.isBare
+        ? state.clients.keys.filter { $0.bare == recipient && state.presences[$0] != nil }
+        : state.clients[recipient] == nil ? [] : [recipient]
+      for address in recipients { state.clients[address]?.yield(stanza) }
+      return Set(recipients)
     }
-    for client in recipients { client.yield(stanza) }
-    if recipients.isEmpty, stanza.name != "presence",
+    if reached.isEmpty, stanza.name != "presence",
       let reply = StanzaError(.serviceUnavailable).reply(to: stanza),
       let sender = try? JID(stanza[attribute: "from"] ?? "")
     {
-      state.withLock { $0.clients[sender] }?.yield(reply)
+      state.withLock { $0.clients[sender]?.yield(reply) }
     }
+    return reached
   }
 
-  /// Tells a sender's other devices what it sent.
-  private func copy(_ stanza: XMLElement, to sender: JID) {
+  /// Tells an account's other devices what one of them `sent` or `received`.
+  private func copy(_ stanza: XMLElement, as kind: String, to account: JID, without excluded: Set<JID>) {
     let forwarded = XMLElement("forwarded", namespace: "urn:xmpp:forward:0", children: [stanza])
-    let carbon = XMLElement("sent", namespace: MessageCarbon.namespace, children: [forwarded])
-    let others = state.withLock { state in
-      state.clients.filter { $0.key.bare == sender.bare && $0.key != sender && state.presences[$0.key] != nil }
-    }
-    for (address, client) in others {
-      client.yield(Message(type: .chat, from: sender.bare, to: address, payloads: [carbon]).element)
+    let carbon = XMLElement(kind, namespace: MessageCarbon.namespace, children: [forwarded])
+    state.withLock { state in
+      let others = state.clients.keys.filter {
+        $0.bare == account && !excluded.contains($0) && state.copied.contains($0)
+      }
+      for address in others {
+        state.clients[address]?
+          .yield(Message(type: .chat, from: account, to: address, payloads: [carbon]).element)
+      }
     }
   }
 
   private func receive(_ presence: Presence, _ stanza: XMLElement, from sender: JID) {
-    let others = state.withLock { state -> [XMLElement] in
+    state.withLock { state in
       let wasThere = state.presences.updateValue(stanza, forKey: sender) != nil
       if presence.type == .unavailable { state.presences[sender] = nil }
-      return wasThere ? [] : state.presences.filter { $0.key != sender }.map(\.value)
+      if wasThere { return }
+      for (address, other) in state.presences where address != sender { state.clients[sender]?.yield(other) }
     }
-    let newcomer = state.withLock { $0.clients[sender] }
-    for other in others { newcomer?.yield(other) }
     broadcast(stanza, from: sender)
   }
 
   private func broadcast(_ stanza: XMLElement, from sender: JID) {
-    let clients = state.withLock { state in state.clients.filter { state.presences[$0.key] != nil } }
-    for (address, client) in clients where address != sender { client.yield(stanza) }
+    state.withLock { state in
+      for address in state.clients.keys where address != sender && state.presences[address] != nil {
+        state.clients[address]?.yield(stanza)
+      }
+    }
   }
 
   /// What the server itself is asked: it has a roster and carbons to offer, and no services.
@@ -136,19 +223,26 @@ public final class InMemoryServer: Sendable {
     guard let request = iq.request else { return }
     let content: IQ.Content =
       switch (request.name, request.namespace) {
-      case ("query", Roster.namespace): .result(XMLElement("query", namespace: Roster.namespace))
-      case ("enable", MessageCarbon.namespace): .result(nil)
+      case ("query", Roster.namespace):
+        .result(
+          XMLElement(
+            "query", namespace: Roster.namespace,
+            children: state.withLock { $0.rosters[sender.bare] ?? [] }.map(\.element)))
+      case ("enable", MessageCarbon.namespace) where hasCarbons: .result(nil)
       case ("ping", Ping.namespace): .result(nil)
       default: .error(StanzaError(.serviceUnavailable))
       }
+    if hasCarbons, request == MessageCarbon.enable { state.withLock { _ = $0.copied.insert(sender) } }
     var reply = iq.reply(content)
     reply.from = iq.to
-    state.withLock { $0.clients[sender] }?.yield(reply.element)
+    state.withLock { $0.clients[sender]?.yield(reply.element) }
   }
 }
 
 private struct InMemoryLink: StanzaLink {
   let address: JID
+  let isResumed: Bool
+  let number: Int
   let stanzas: AsyncStream<XMLElement>
   let server: InMemoryServer
 
@@ -157,7 +251,7 @@ private struct InMemoryLink: StanzaLink {
     return "The link was closed."
   }
 
-  func send(_ stanza: XMLElement) { server.route(stanza, from: address) }
+  func send(_ stanza: XMLElement) { server.route(stanza, from: address, number) }
 
-  func close() async { server.disconnect(address) }
+  func close() async { server.disconnect(address, from: number) }
 }

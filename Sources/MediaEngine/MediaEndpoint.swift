@@ -1,4 +1,4 @@
-import MediaTime
+package import MediaTime
 package import RTPCore
 import Synchronization
 
@@ -14,10 +14,14 @@ package actor MediaEndpoint {
     package var relayOnly: Bool
     /// Numeric addresses to use; empty for every interface's.
     package var localAddresses: [String]
+    /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544); never with `relayOnly`.
+    package var usesTCP = true
     /// How long a path may bring nothing that authenticates before it counts as lost.
     ///
     /// - Specification: RFC 7675 §5.1
     package var consentTimeout = Duration.seconds(30)
+    /// How long an ICE restart may wait for the peer's credentials, and then for a path.
+    package var restartTimeout = Duration.seconds(30)
 
     package init(
       controlling: Bool, servers: [ICEServer] = [], relayOnly: Bool = false, localAddresses: [String] = []
@@ -85,7 +89,7 @@ package actor MediaEndpoint {
   private let configuration: Configuration
   private let timer = LoopSource()
 
-  private var ice: ICEAgent?
+  private var paths: ICEPaths?
   private var certificate: DTLSCertificate?
   private var dtlsParameters: (role: DTLSRole, fingerprints: [CertificateFingerprint])?
   private var dtls: DTLSTransport?
@@ -93,14 +97,15 @@ package actor MediaEndpoint {
   private var rtp: RTPSession?
   private var outlets = Outlets()
 
-  private var selectedPair: (local: ICECandidate, remote: ICECandidate)?
+  private var path: MediaPath?
   private var iceStart: Instant?
   private var iceEnd: Instant?
-  private var isStarted = false
   private var isConnected = false
   private var isClosed = false
   /// When the peer was last heard, by what only the peer can have sent. Its reports come every second or so, media or not.
   private var heardAt: Instant?
+  /// Nothing was heard for too long, but a restart may mend that.
+  private var isSilent = false
   private var transport = TransportStatistics()
   private var dtlsReceived = 0
   /// DTLS that arrives before the peer's fingerprint does. Bound: 8 datagrams, later ones dropped (they are repeated).
@@ -125,43 +130,56 @@ package actor MediaEndpoint {
   ///
   /// - Throws: `MediaFailure`, `DTLSError`, or `CancellationError` when the endpoint is closed already.
   package func start() throws -> LocalDescription {
-    precondition(ice == nil, "an endpoint is started once")
+    precondition(paths == nil, "an endpoint is started once")
     if isClosed { throw CancellationError() }
     timer.attach(to: loop.context) { [weak self] in self?.assumeIsolated { $0.timeout() } }
     outboxSource.attach(to: loop.context) { [weak self] in self?.assumeIsolated { $0.drainOutbox() } }
     let certificate = try DTLSCertificate()
     let settings = ICEAgent.Configuration(
       controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
-      localAddresses: configuration.localAddresses)
-    let handle: (ICEAgent.Event) -> Void = { [weak self] event in self?.assumeIsolated { $0.handle(event) } }
-    guard let agent = ICEAgent(on: loop, settings, handle: handle) else { throw MediaFailure.noSockets }
-    ice = agent
+      localAddresses: configuration.localAddresses, usesTCP: configuration.usesTCP)
+    let paths = ICEPaths(on: loop, settings, restartTimeout: configuration.restartTimeout) { [weak self] event in
+      self?.assumeIsolated { $0.handle(event) }
+    }
+    guard let (credentials, candidates) = paths.begin() else { throw MediaFailure.noSockets }
+    self.paths = paths
     self.certificate = certificate
-    guard agent.gather(), let credentials = agent.localCredentials else { throw MediaFailure.noSockets }
-    isStarted = true
-    return LocalDescription(
-      credentials: credentials, fingerprint: certificate.fingerprint, candidates: agent.localCandidates)
+    return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
   }
 
-  /// The peer's credentials, known once it has answered; ICE's clock starts.
+  /// The credentials of the peer's newest ICE generation, known once it has answered; ICE's clock starts.
+  ///
+  /// Each local generation takes credentials once: what comes late for a restart that was given up changes nothing.
   package func setRemote(_ credentials: ICECredentials) {
+    guard paths?.setRemote(credentials) == true else { return }
     iceStart = iceStart ?? SystemClock.now
-    ice?.setRemote(credentials)
+    rearm()
   }
 
+  /// Candidates of the peer's newest ICE generation; those that name the `ufrag` of another are left out.
   package func addRemote(_ candidates: [ICECandidate]) {
-    ice?.addRemote(candidates)
+    paths?.addRemote(candidates)
   }
 
   package func remoteGatheringDone() {
-    ice?.remoteGatheringDone()
+    paths?.remoteGatheringDone()
   }
 
-  /// New local credentials for an ICE restart; candidates must be signalled again under them.
-  package func restartICE() -> (ICECredentials, [ICECandidate])? {
-    guard let ice else { return nil }
-    ice.restart()
-    return ice.localCredentials.map { ($0, ice.localCandidates) }
+  /// Looks for a new path beside the one in use, which goes on meanwhile: with new sockets, credentials and candidates.
+  /// Asked for by this side or by the peer, whose credentials and candidates are set afterwards.
+  ///
+  /// Media changes over when the new path stands (`.pathChanged`); DTLS and SRTP live on. A restart that comes to nothing
+  /// is told (`.restartFailed`); one that is still under way is replaced.
+  ///
+  /// - Parameter servers: the STUN and TURN servers from now on; nil for the same as before.
+  /// - Returns: what to signal: candidates that are not known at once follow as events. Nil when the endpoint is closed.
+  /// - Throws: `MediaFailure.noSockets`; then the path in use goes on.
+  /// - Specification: RFC 8445 §9, RFC 8842 §4.4
+  package func restartICE(servers: [ICEServer]? = nil) throws -> LocalDescription? {
+    guard let paths, let certificate, !isClosed else { return nil }
+    guard let (credentials, candidates) = paths.begin(servers: servers) else { throw MediaFailure.noSockets }
+    rearm()
+    return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
   }
 
   /// The peer's fingerprints and who begins; DTLS starts as soon as ICE has a path.
@@ -177,6 +195,20 @@ package actor MediaEndpoint {
     self.outlets = outlets
     if isConnected { heardAt = SystemClock.now }
     rearm()
+  }
+
+  /// Gives the session away, for another endpoint to carry. What comes here from now on is dropped.
+  package func takeMedia() -> RTPSession? {
+    outlets = Outlets()
+    return rtp.take()
+  }
+
+  /// Changes the session as it was negotiated anew. Does nothing before there is one.
+  package func change(_ change: @Sendable (inout RTPSession, _ now: Instant) -> Void) {
+    guard var session = rtp.take() else { return }
+    change(&session, SystemClock.now)
+    rtp = session
+    flush()
   }
 
   // MARK: Media
@@ -219,13 +251,17 @@ package actor MediaEndpoint {
     if wasEmpty { outboxSource.fireNow() }
   }
 
-  package var statistics: (RTPSession.Statistics?, TransportStatistics) { (rtp?.statistics, transport) }
+  package var statistics: (RTPSession.Statistics?, TransportStatistics) {
+    var transport = transport
+    transport.heardAt = heardAt
+    return (rtp?.statistics, transport)
+  }
 
   package var connectivity: ConnectivityReport {
     ConnectivityReport(
-      ice: ice?.state ?? .new, localCandidates: ice?.localCandidates ?? [],
-      remoteCandidates: ice?.remoteCandidates ?? [], servers: configuration.servers,
-      dtlsDatagramsReceived: dtlsReceived, dtlsStarted: dtls != nil)
+      ice: paths?.state ?? .new, localCandidates: paths?.localCandidates ?? [],
+      remoteCandidates: paths?.remoteCandidates ?? [], refusedCandidates: paths?.refusedCandidates ?? 0,
+      servers: paths?.servers ?? configuration.servers, dtlsDatagramsReceived: dtlsReceived, dtlsStarted: dtls != nil)
   }
 
   /// Says goodbye to the peer (RTCP BYE, DTLS close_notify) and lets everything go. Later calls do nothing.
@@ -239,8 +275,8 @@ package actor MediaEndpoint {
     }
     timer.destroy()
     outboxSource.destroy()
-    ice?.close()
-    ice = nil
+    paths?.close()
+    paths = nil
     dtls = nil
     srtp = nil
     outlets = Outlets()
@@ -267,28 +303,34 @@ package actor MediaEndpoint {
 
   // MARK: What ICE says
 
-  private func handle(_ event: ICEAgent.Event) {
+  private func handle(_ event: ICEPaths.Event) {
+    guard !isClosed else { return }
     switch event {
-    case .candidate(let candidate):
-      // Those that are there at once are part of the description.
-      if isStarted { continuation.yield(.candidate(candidate)) }
     case .datagram(let datagram):
-      receive(datagram)
+      return receive(datagram)
+    case .candidate(let candidate):
+      continuation.yield(.candidate(candidate))
     case .gatheringDone:
       continuation.yield(.gatheringDone)
-    case .selectedPair(let local, let remote):
-      selectedPair = (local, remote)
     case .state(let state):
       continuation.yield(.ice(state))
-      switch state {
-      case .connected, .ready:
-        iceEnd = iceEnd ?? SystemClock.now
-        startDTLSIfPossible()
-      case .failed:
-        continuation.yield(.failed(iceEnd == nil ? .noPath : .consentLost))
-      case .new, .gathering, .connecting: break
+    case .path(let path):
+      self.path = path
+      iceEnd = iceEnd ?? SystemClock.now
+      if isConnected {
+        heardAt = SystemClock.now
+        isSilent = false
+        continuation.yield(.pathChanged(path))
       }
+      startDTLSIfPossible()
+    case .failed:
+      continuation.yield(.failed(iceEnd == nil ? .noPath : .consentLost))
+    case .restartFailed:
+      continuation.yield(.restartFailed)
+      if isSilent { continuation.yield(.failed(.consentLost)) }
+      isSilent = false
     }
+    rearm()
   }
 
   // MARK: A datagram's way in
@@ -320,6 +362,7 @@ package actor MediaEndpoint {
       let packet = try unprotect(srtp)
       let now = SystemClock.now
       heardAt = now
+      isSilent = false
       rtp?.receive(packet.assumingMemoryBound(to: UInt8.self).span, at: now)
       flush()
     } catch {
@@ -330,11 +373,11 @@ package actor MediaEndpoint {
   // MARK: DTLS
 
   private func startDTLSIfPossible() {
-    guard dtls == nil, let parameters = dtlsParameters, let certificate, iceEnd != nil, let ice else { return }
+    guard dtls == nil, let parameters = dtlsParameters, let certificate, iceEnd != nil, let paths else { return }
     do {
       let transport = try DTLSTransport(
         certificate: certificate, role: parameters.role, fingerprints: parameters.fingerprints,
-        send: { ice.send($0) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
+        send: { _ = paths.send($0) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
       dtls = transport
       transport.start()
       for datagram in earlyDTLS { datagram.withUnsafeBytes { transport.receive($0) } }
@@ -366,12 +409,12 @@ package actor MediaEndpoint {
   }
 
   private func reportConnection(profile: SRTPProfile, version: String) {
-    guard let pair = selectedPair, let iceStart, let iceEnd else { return }
+    guard let path, let iceStart, let iceEnd else { return }
     continuation.yield(
       .connected(
         MediaConnection(
-          local: pair.local, remote: pair.remote, iceTime: max(.zero, iceEnd - iceStart),
-          dtlsTime: SystemClock.now - iceEnd, dtlsVersion: version, srtpProfile: profile)))
+          path: path, iceTime: max(.zero, iceEnd - iceStart), dtlsTime: SystemClock.now - iceEnd, dtlsVersion: version,
+          srtpProfile: profile)))
   }
 
   // MARK: The RTP session's wishes
@@ -380,12 +423,14 @@ package actor MediaEndpoint {
     guard !isClosed else { return }
     timerDeadline = nil
     if let delay = dtls?.timeoutDelay, delay <= .zero { dtls?.timeout() }
+    let now = SystemClock.now
+    paths?.timeout(at: now)
     if isConnected {
-      let now = SystemClock.now
       if let deadline = rtp?.nextDeadline, deadline <= now { rtp?.timeout(at: now) }
       if let deadline = silenceDeadline, deadline <= now {
         heardAt = nil  // told once
-        continuation.yield(.failed(.consentLost))
+        isSilent = paths?.isRestarting == true
+        if !isSilent { continuation.yield(.failed(.consentLost)) }
       }
     }
     flush()
@@ -421,6 +466,7 @@ package actor MediaEndpoint {
     var next = dtls?.timeoutDelay.map { now + $0 }
     if isConnected, let deadline = rtp?.nextDeadline { next = min(next ?? deadline, deadline) }
     if let deadline = silenceDeadline { next = min(next ?? deadline, deadline) }
+    if let deadline = paths?.nextDeadline { next = min(next ?? deadline, deadline) }
     guard let next else { return }
     // A timer that fires too early costs less than a system call to put it off with every packet.
     if let timerDeadline, timerDeadline <= next { return }
@@ -429,7 +475,7 @@ package actor MediaEndpoint {
   }
 
   private func transmit(_ packet: inout RTPSession.OutgoingPacket) {
-    guard let srtp, let ice else { return }
+    guard let srtp, let paths else { return }
     do {
       switch packet.kind {
       case .rtp: try srtp.protectRTP(&packet.bytes)
@@ -438,6 +484,6 @@ package actor MediaEndpoint {
     } catch {
       return transport.refused += 1
     }
-    packet.bytes.withUnsafeBytes { _ = ice.send($0) }
+    packet.bytes.withUnsafeBytes { _ = paths.send($0) }
   }
 }

@@ -14,10 +14,25 @@ extension XMPPConnection {
   /// The targets that DNS names are tried in order, each for at most twice `connectTimeout`, until one works or one
   /// refuses in a way that the others would repeat (as with a wrong password).
   ///
-  /// - Specification: RFC 6120 §3.2, XEP-0368
-  package static func connect(_ configuration: Configuration) async throws(XMPPConnectionError) -> XMPPConnection {
+  /// - Parameter former: a stream to carry on, if the server still has it; else a new one is made.
+  /// - Specification: RFC 6120 §3.2, XEP-0368, XEP-0198 §5
+  package static func connect(
+    _ configuration: Configuration, resuming former: Former? = nil
+  ) async throws(XMPPConnectionError) -> XMPPConnection {
     let authorities = try loadAuthorities(configuration)
     let domain = try asciiDomain(configuration)
+    // Where the server wants a stream to be resumed. Should it fail there, all goes as ever.
+    if let former, former.resumption != nil, let location = former.management.grant.location {
+      let target = ConnectionTarget(
+        host: location.host, port: location.port ?? former.target.port, security: former.target.security)
+      do {
+        return try await connect(configuration, to: target, domain: domain, authorities: authorities, resuming: former)
+      } catch {
+        configuration.logger.debug(
+          "not resumed at its location",
+          metadata: ["xmpp.target": "\(target)", "error": "\(readable(error, at: target))"])
+      }
+    }
     var targets = try await findTargets(configuration, domain: domain)
     var errors: [XMPPConnectionError] = []
     var redirections = 0
@@ -26,7 +41,7 @@ extension XMPPConnection {
       if Task.isCancelled { throw XMPPConnectionError(.cancelled, "The connection to \(target) was cancelled.") }
       configuration.logger.debug("connecting", metadata: ["xmpp.target": "\(target)"])
       do {
-        return try await connect(configuration, to: target, domain: domain, authorities: authorities)
+        return try await connect(configuration, to: target, domain: domain, authorities: authorities, resuming: former)
       } catch {
         if case .streamError(let stream) = (error as? NegotiationFailure)?.failure, let other = stream.otherHost,
           redirections < maximumRedirections
@@ -46,12 +61,13 @@ extension XMPPConnection {
   }
 
   private static func connect(
-    _ configuration: Configuration, to target: ConnectionTarget, domain: String, authorities: [NIOSSLCertificate]?
+    _ configuration: Configuration, to target: ConnectionTarget, domain: String, authorities: [NIOSSLCertificate]?,
+    resuming former: Former?
   ) async throws -> XMPPConnection {
     let tls = try TLSClient(domain: domain, authorities: authorities, security: target.security)
     let negotiation = StreamNegotiation.Configuration(
       domain: configuration.domain, localpart: configuration.localpart, password: configuration.password,
-      resource: configuration.resource, nonce: randomNonce())
+      resource: configuration.resource, nonce: randomNonce(), resumption: former?.resumption)
     let (inbound, continuation) = AsyncStream.makeStream(of: Inbound.self)
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     let bound = eventLoop.makePromise(of: StreamNegotiation.Bound.self)
@@ -60,21 +76,23 @@ extension XMPPConnection {
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .connect(host: target.host, port: target.port)
       .flatMapThrowing { channel in
+        let outbox = Outbox(channel: channel, limit: XMPPConnection.maximumBacklog)
         try channel.pipeline.syncOperations.addHandler(
           XMPPStreamHandler(
-            configuration, negotiation: StreamNegotiation(negotiation), target: target, tls: tls, inbound: continuation,
-            bound: bound))
-        return channel
+            configuration, negotiation: StreamNegotiation(negotiation), resuming: former?.management, target: target,
+            tls: tls, outbox: outbox, inbound: continuation, bound: bound))
+        return (channel, outbox)
       }
     // Without a channel there is no handler to keep the promise.
     connecting.whenFailure { bound.fail($0) }
-    let channel = try await connecting.get()
+    let (channel, outbox) = try await connecting.get()
     let result = try await withTaskCancellationHandler {
       try await bound.futureResult.get()
     } onCancel: {
       channel.pipeline.fireUserInboundEventTriggered(StreamCommand.close)
     }
-    return XMPPConnection(result, at: target, inbound: inbound, channel: channel)
+    return XMPPConnection(
+      result, after: former, at: target, inbound: inbound, channel: channel, outbox: outbox)
   }
 
   private static func loadAuthorities(

@@ -59,10 +59,26 @@ package final class XMPPConnection: Sendable {
     }
   }
 
+  /// What is left of a managed stream whose connection was lost.
+  package struct Former: Sendable {
+    fileprivate(set) var jid: String
+    fileprivate(set) var features: XMLElement
+    fileprivate(set) var target: ConnectionTarget
+    fileprivate(set) var management: StreamManagement
+    /// False when the server could not live with the attempt: a new stream is made, and told what may be lost of this.
+    package var isResumable = true
+
+    var resumption: StreamManagement.Resumption? { isResumable ? management.resumption(of: jid) : nil }
+  }
+
   /// Bytes that may wait to be written. More means that the server has stopped reading: the stream is given up, since
   /// to drop single stanzas would break it without a word.
   package static let maximumBacklog = 8 * 1024 * 1024
 
+  /// Whether this stream carries on where the one before it ended: for both sides nothing was lost.
+  package let isResumed: Bool
+  /// Of the stream before this one, when it could not be carried on: what the server may not have, oldest first.
+  package let undelivered: [StreamManagement.Unacknowledged]
   /// The full JID, in the server's words.
   package let boundJID: String
   /// The `<stream:features/>` that the server offered after authentication.
@@ -78,15 +94,31 @@ package final class XMPPConnection: Sendable {
   private let outbox: Outbox
 
   init(
-    _ bound: StreamNegotiation.Bound, at target: ConnectionTarget, inbound: AsyncStream<Inbound>, channel: any Channel
+    _ bound: StreamNegotiation.Bound, after former: Former?, at target: ConnectionTarget,
+    inbound: AsyncStream<XMPPConnection.Inbound>, channel: any Channel, outbox: Outbox
   ) {
     boundJID = bound.jid
-    features = bound.features
     mechanism = bound.mechanism
     self.target = target
     self.inbound = inbound
     self.channel = channel
-    outbox = Outbox(channel: channel, limit: XMPPConnection.maximumBacklog)
+    self.outbox = outbox
+    switch bound.continuation {
+    case .resumed:
+      isResumed = true
+      undelivered = []
+      // A server may say less to a client that it knows.
+      features = former?.features ?? bound.features
+    case .failed(let handled):
+      isResumed = false
+      var management = former?.management
+      undelivered = management?.end(handled: handled) ?? []
+      features = bound.features
+    case nil:
+      isResumed = false
+      undelivered = former?.management.unacknowledged ?? []
+      features = bound.features
+    }
   }
 
   deinit {
@@ -96,7 +128,20 @@ package final class XMPPConnection: Sendable {
   /// Queues a stanza. From any thread, without waiting; stanzas leave in the order of the calls, those of one event
   /// loop turn in one write. After the end they are dropped: `inbound` tells.
   package func send(_ element: XMLElement) {
-    outbox.send(element.serialized(inside: "jabber:client"))
+    outbox.send(element)
+  }
+
+  /// What is left for another connection to carry on; nil while the stream is managed by nobody. Asked when the stream
+  /// has ended otherwise than by `close()`.
+  package var former: Former? {
+    outbox.management.map { Former(jid: boundJID, features: features, target: target, management: $0) }
+  }
+
+  /// Gives the connection up without a word, as one that is dead: the server keeps a managed stream for a while.
+  package func abandon() {
+    channel.eventLoop.execute { [channel] in
+      channel.pipeline.fireUserInboundEventTriggered(StreamCommand.abandon(.connectionLost("it was given up")))
+    }
   }
 
   /// Ends the stream in order: sends what is queued and the end tag, waits briefly for the server's, disconnects.

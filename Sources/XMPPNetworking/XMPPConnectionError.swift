@@ -52,7 +52,7 @@ package struct XMPPConnectionError: Error, Sendable, CustomStringConvertible {
     case .tlsNotOffered, .tlsRefused: kind = .tlsUnavailable
     case .streamError(let error): kind = .streamError(error.condition)
     case .malformed(let error): kind = error.condition == .policyViolation ? .policy : .protocolViolation
-    case .bindingRefused, .protocolViolation: kind = .protocolViolation
+    case .bindingRefused, .protocolViolation, .handledTooMany: kind = .protocolViolation
     case .closedByServer: kind = .unreachable
     }
     self.init(kind, "\(target): \(failure)")

@@ -21,6 +21,9 @@ final class XMPPStreamHandler: ChannelInboundHandler {
 
   private let target: ConnectionTarget
   private let tls: TLSClient
+  private let outbox: Outbox
+  /// The stream that is to be resumed.
+  private let former: StreamManagement?
   private let negotiationTimeout: TimeAmount
   private let inbound: AsyncStream<XMPPConnection.Inbound>.Continuation
   private let logger: Logger
@@ -36,12 +39,14 @@ final class XMPPStreamHandler: ChannelInboundHandler {
   private var deadline: Scheduled<Void>?
 
   init(
-    _ configuration: XMPPConnection.Configuration, negotiation: consuming StreamNegotiation, target: ConnectionTarget,
-    tls: TLSClient, inbound: AsyncStream<XMPPConnection.Inbound>.Continuation,
-    bound: EventLoopPromise<StreamNegotiation.Bound>
+    _ configuration: XMPPConnection.Configuration, negotiation: consuming StreamNegotiation,
+    resuming former: StreamManagement?, target: ConnectionTarget, tls: TLSClient, outbox: Outbox,
+    inbound: AsyncStream<XMPPConnection.Inbound>.Continuation, bound: EventLoopPromise<StreamNegotiation.Bound>
   ) {
     self.target = target
     self.tls = tls
+    self.outbox = outbox
+    self.former = former
     negotiationTimeout = TimeAmount(configuration.connectTimeout)
     self.inbound = inbound
     logger = configuration.logger
@@ -116,18 +121,41 @@ final class XMPPStreamHandler: ChannelInboundHandler {
     case .restart(let text):
       restart()
       write(text, context: context)
-    case .bound(let bound):
-      deadline?.cancel()
-      logger.debug(
-        "stream bound", metadata: ["xmpp.target": "\(target)", "sasl.mechanism": "\(bound.mechanism.rawValue)"])
-      if case .negotiating(let promise) = phase {
-        phase = .established
-        promise.succeed(bound)
+    case .bound(let bound): begin(bound, context: context)
+    case .deliver(let element):
+      switch outbox.receive(element) {
+      case .deliver: inbound.yield(.stanza(element))
+      case .answer, .ignore: break
+      case .fail(let failure): finish(.failed(failure), context: context)
       }
-    case .deliver(let element): inbound.yield(.stanza(element))
     case .fail(.closedByServer) where isClosing: finish(.closedLocally, context: context)
     case .fail(let failure): finish(.failed(failure), context: context)
     }
+  }
+
+  /// Stanzas may be sent, on a new stream or on a former one.
+  private func begin(_ bound: StreamNegotiation.Bound, context: ChannelHandlerContext) {
+    guard case .negotiating(let promise) = phase else { return }
+    if case .resumed(let handled) = bound.continuation, var management = former {
+      do throws(StreamFailure) {
+        let missing = try management.resume(handled: handled)
+        outbox.begin(management, repeating: missing)
+      } catch {
+        return finish(.failed(error), context: context)
+      }
+    } else if let grant = bound.grant {
+      outbox.begin(StreamManagement(grant), repeating: [])
+    }
+    deadline?.cancel()
+    phase = .established
+    logger.debug(
+      "stream ready",
+      metadata: [
+        "xmpp.target": "\(target)", "sasl.mechanism": "\(bound.mechanism.rawValue)",
+        "sm.resumes": "\(bound.grant?.id != nil)", "sm.maximum": "\(bound.grant?.maximum?.components.seconds ?? 0) s",
+        "sm.continuation": "\(bound.continuation.map { "\($0)" } ?? "none")",
+      ])
+    promise.succeed(bound)
   }
 
   private func restart() {
@@ -172,7 +200,9 @@ final class XMPPStreamHandler: ChannelInboundHandler {
       fail(XMPPConnectionError(.cancelled, "The connection to \(target) was cancelled."), context: context)
     case .established where !isClosing:
       isClosing = true
-      write("</stream:stream>", context: context)
+      // Lest the server send again, or bounce, what has arrived: XEP-0198 §4.
+      let acknowledgement = outbox.management?.answer.serialized() ?? ""
+      write(acknowledgement + "</stream:stream>", context: context)
       deadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.farewellTimeout) {
         self.finish(.closedLocally, context: context)
       }

@@ -138,11 +138,20 @@ import Testing
     #expect(call.media.relayOnly)
     #expect(call.output.logLevel == .debug)
     #expect(call.accountOptions.account?.resourcepart == "here")
+    #expect(
+      try (CarillonCommand.parseAsRoot(["call", "b@x.test", "--dtmf", "1,#a"]) as? CallCommand)?.dtmf?.text == "1,#A")
     let answer = try #require(
-      try CarillonCommand.parseAsRoot(["answer", "--from", "a@x.test", "--from", "b@x.test", "--once"] + common)
+      try CarillonCommand.parseAsRoot(
+        ["answer", "--from", "a@x.test", "--from", "b@x.test", "--once", "--ring", "5s", "--dtmf", "42"] + common)
         as? AnswerCommand)
-    #expect(answer.callers.map { "\($0)" } == ["a@x.test", "b@x.test"])
+    #expect(answer.callers == [.address(try JID("a@x.test")), .address(try JID("b@x.test"))])
     #expect(answer.media.limit == .seconds(8))
+    #expect(answer.ring == .seconds(5))
+    #expect(answer.dtmf?.text == "42")
+    let asking = try #require(
+      try CarillonCommand.parseAsRoot(["answer", "--ask", "--json", "--from", "contacts"]) as? AnswerCommand)
+    #expect(asking.ask)
+    #expect(asking.callers == [.contacts])
   }
 
   @Test(
@@ -155,6 +164,10 @@ import Testing
       ["call", "b@x.test", "--record", "a.wav", "--record", "b.wav"],
       ["call", "b@x.test", "--size", "640x360"], ["answer", "--size", "640x360", "--video", "bars"],
       ["answer", "--size", "640", "--video", "a.mkv"], ["demo", "--record", "x.y4m"], ["demo", "--video", "bars:1x1"],
+      ["answer", "--ask", "--json", "--ring", "5s"], ["answer", "--ask", "--json", "--video", "-"],
+      ["answer", "--ring", "0"], ["answer", "--from", "contacts", "--from", "a@x.test"],
+      ["call", "b@x.test", "--dtmf", ""], ["call", "b@x.test", "--dtmf", "12x"], ["answer", "--dtmf", "+49"],
+      ["call", "b@x.test", "--dtmf", String(repeating: "1", count: 65)],
       ["bench", "video", "--size", "1x1"], ["bench", "video", "--for", "1s"], ["bench", "rtp", "--packets", "1"],
     ])
   func usage(arguments: [String]) {

@@ -20,7 +20,7 @@ import Testing
     recording names: [String] = []
   ) throws -> MediaOffer {
     let recordings = try names.map { try Recording(argument: path($0)) }
-    return try MediaPlan(audio: audio, video: video, recordings: recordings, side: side).offer().offer
+    return try MediaPlan(audio: audio, video: video, recordings: recordings, side: side).prepare().offer
   }
 
   @Test("Who calls has pictures in the call only with --video")
@@ -70,7 +70,7 @@ import Testing
   func numbered() throws {
     let recordings = try ["a.wav", "a.y4m"].map { try Recording(argument: path($0)) }
     let plan = try MediaPlan(audio: .silence, recordings: recordings, side: .callee)
-    #expect(try plan.offer(call: 2).recordings.map(\.path) == [path("a-2.wav"), path("a-2.y4m")])
+    #expect(try plan.prepare(call: 2).recordings.map(\.path) == [path("a-2.wav"), path("a-2.y4m")])
   }
 
   // MARK: Recordings, with a call played by hand
@@ -154,7 +154,8 @@ import Testing
   @Test("A call that never was leaves no file")
   func nothing() throws {
     let recordings = try ["a.wav", "a.webm", "a.y4m"].map { try Recording(argument: path($0)) }
-    let (offer, files) = try MediaPlan(audio: .silence, recordings: recordings, side: .callee).offer()
+    let preparation = try MediaPlan(audio: .silence, recordings: recordings, side: .callee).prepare()
+    let (offer, files) = (preparation.offer, preparation.recordings)
     try offer.encodedSink?.begin(EncodedTracks(audio: true, video: .vp9))
     offer.encodedSink?.finish()
     offer.audioSink?.finish()

@@ -63,7 +63,8 @@ import Testing
     #expect(
       connected.fields.text
         == #"{"setupTimeMs":412,"iceTimeMs":21.6,"dtlsTimeMs":2.5,"localCandidateType":"host","remoteCandidateType":"relay","#
-        + #""dtlsVersion":"DTLS 1.2","srtpProfile":"SRTP_AEAD_AES_128_GCM","audioCodec":"opus/48000/2","#
+        + #""dtlsVersion":"DTLS 1.2","srtpProfile":"SRTP_AEAD_AES_128_GCM","transport":"udp","#
+        + #""audioCodec":"opus/48000/2","#
         + #""videoCodec":"VP8/90000","bundled":true,"ringingTimeMs":35,"proceedTimeMs":40}"#)
     let ended = try #require(CallEvent.ended(.sample).object)
     #expect(ended.name == "call.ended")
@@ -76,6 +77,185 @@ import Testing
     #expect(ended.fields["durationMs"] == JSONValue.number(10_000))
   }
 
+  static let screen = CallContent(
+    name: "v2", kind: .video, categories: [.slides, .main], sends: false, receives: true)
+
+  @Test(
+    "Every change in a call has its event and its line",
+    arguments: [
+      (
+        .added(screen, byPeer: true), "call.mediaAdded",
+        #"{"content":"v2","media":"video","categories":["main","slides"],"sends":false,"receives":true,"byPeer":true}"#,
+        "the peer added video 'v2' (main, slides), received"
+      ),
+      (
+        .refused(screen), "call.mediaRefused",
+        #"{"content":"v2","media":"video","categories":["main","slides"],"sends":false,"receives":true,"byPeer":true}"#,
+        "the peer wanted to add video 'v2' (main, slides), received; it was not taken"
+      ),
+      (
+        .modified(CallContent(name: "a", kind: .audio, categories: [], sends: true, receives: true), byPeer: false),
+        "call.mediaModified",
+        #"{"content":"a","media":"audio","categories":[],"sends":true,"receives":true,"byPeer":false}"#,
+        "changed audio 'a', sent and received"
+      ),
+      (
+        .removed(screen, byPeer: false), "call.mediaRemoved",
+        #"{"content":"v2","media":"video","categories":["main","slides"],"sends":false,"receives":true,"byPeer":false}"#,
+        "removed v2"
+      ),
+      (.muted(.audio, byPeer: false), "call.muted", #"{"media":"audio","byPeer":false}"#, "muted"),
+      (.muted(.video, byPeer: true), "call.muted", #"{"media":"video","byPeer":true}"#, "the peer's camera is off"),
+      (.unmuted(.video, byPeer: false), "call.unmuted", #"{"media":"video","byPeer":false}"#, "camera on"),
+      (
+        .unmuted(.audio, byPeer: true), "call.unmuted", #"{"media":"audio","byPeer":true}"#,
+        "the peer can be heard again"
+      ),
+      (.held(byPeer: true), "call.held", #"{"byPeer":true}"#, "the peer put the call on hold"),
+      (.unheld(byPeer: false), "call.unheld", #"{"byPeer":false}"#, "back from hold"),
+      (
+        .dtmf("#", duration: .milliseconds(100), byPeer: true), "call.dtmf",
+        ##"{"digit":"#","durationMs":100,"byPeer":true}"##, "the peer pressed #"
+      ),
+      (.restartingICE(byPeer: false), "call.iceRestarting", #"{"byPeer":false}"#, "looking for a new path"),
+      (
+        .pathChanged(
+          MediaPath(
+            localCandidateType: "relay", remoteCandidateType: "host", transport: "udp", relayProtocol: "tls")),
+        "call.pathChanged",
+        #"{"localCandidateType":"relay","remoteCandidateType":"host","transport":"udp","relayProtocol":"tls"}"#,
+        "media goes another way now: relay (TURN over TLS) to host"
+      ),
+      (
+        .pathChanged(MediaPath(localCandidateType: "host", remoteCandidateType: "prflx", transport: "tcp")),
+        "call.pathChanged",
+        #"{"localCandidateType":"host","remoteCandidateType":"prflx","transport":"tcp"}"#,
+        "media goes another way now: host to prflx over TCP"
+      ),
+      (
+        .mediaMissing(.audio, .consentLost), "call.mediaMissing", #"{"media":"audio","cause":"consentLost"}"#,
+        "no audio has come for 5 s: nothing at all comes from the peer any more; the path is lost"
+      ),
+      (.mediaFound(.video), "call.mediaFound", #"{"media":"video"}"#, "video comes again"),
+      (
+        .signallingLost, "call.signallingLost", "{}", "the connection to the server is down; the call goes on"
+      ),
+      (
+        .signallingRestored, "call.signallingRestored", "{}",
+        "the connection to the server is back, and the call with it"
+      ),
+    ] as [(CallEvent, String, String, String)])
+  func changes(event: CallEvent, name: String, fields: String, line: String) {
+    #expect(event.object?.name == name)
+    #expect(event.object?.fields.text == fields)
+    #expect(event.line == line)
+  }
+
+  @Test("What another device of the account decides has an event")
+  func elsewhere() {
+    #expect(CallError(.answeredElsewhere, "").elsewhere?.name == "call.answeredElsewhere")
+    #expect(CallError(.declinedElsewhere, "").elsewhere?.name == "call.declinedElsewhere")
+    #expect(CallError(.declined, "").elsewhere == nil)
+    #expect(CommandFailure(CallError(.declinedElsewhere, "")).exitCode == 10)
+  }
+
+  @Test("Missed calls and invitations say who, what and when")
+  func missed() throws {
+    let missed = Client.MissedCall(
+      peer: try JID("bob@example.test/phone"), sid: "a7", media: [.video, .audio],
+      proposedAt: .milliseconds(1_772_366_400_250))
+    #expect(
+      missed.object.text
+        == #"{"peer":"bob@example.test/phone","sid":"a7","media":["audio","video"],"#
+        + #""proposedAt":"2026-03-01T12:00:00.250Z"}"#)
+    #expect(missed.line == "missed a call from bob@example.test (phone) at 2026-03-01T12:00:00.250Z")
+    let invitation = Client.CallInvitation(
+      inviter: try JID("bob@example.test"), id: "i1", media: [.audio],
+      meetings: [
+        .jingle(sid: "s", device: try JID("bob@example.test/phone")), .uri("https://meet.example/x"),
+        .room(try JID("room@muc.example.test")),
+      ])
+    #expect(
+      invitation.object.text
+        == #"{"peer":"bob@example.test","id":"i1","media":["audio"],"meetings":["#
+        + #"{"type":"jingle","sid":"s","device":"bob@example.test/phone"},{"type":"uri","uri":"https://meet.example/x"},"#
+        + #"{"type":"room","room":"room@muc.example.test"}]}"#)
+    #expect(
+      invitation.line
+        == "bob@example.test invites to a call: bob@example.test (phone) or https://meet.example/x or "
+        + "room@muc.example.test")
+  }
+
+  @Test("The live line shows what is not as usual, until it is")
+  func liveLineStates() {
+    var state = CallState.sample()
+    func shown() -> String { CallStatistics.sample.liveLine(width: 200, state: state, keys: true) }
+    #expect(shown().hasPrefix("?=keys  connected 0:10  out "))
+    let changes: [(CallEvent, String, CallEvent)] = [
+      (.muted(.audio, byPeer: false), "[muted]", .unmuted(.audio, byPeer: false)),
+      (.muted(.video, byPeer: false), "[camera off]", .unmuted(.video, byPeer: false)),
+      (.muted(.audio, byPeer: true), "[peer muted]", .unmuted(.audio, byPeer: true)),
+      (.muted(.video, byPeer: true), "[peer's camera off]", .unmuted(.video, byPeer: true)),
+      (.held(byPeer: false), "[on hold]", .unheld(byPeer: false)),
+      (.held(byPeer: true), "[held by the peer]", .unheld(byPeer: true)),
+      (
+        .restartingICE(byPeer: true), "[new path]",
+        .pathChanged(MediaPath(localCandidateType: "host", remoteCandidateType: "host"))
+      ),
+      (.signallingLost, "[no server]", .signallingRestored),
+      (.mediaMissing(.video, .notSent), "[no video]", .mediaFound(.video)),
+    ]
+    for (event, flag, end) in changes {
+      state.note(event)
+      #expect(shown().hasPrefix("?=keys  connected 0:10  \(flag)  out "))
+      state.note(end)
+      #expect(!shown().contains("[" + flag.dropFirst()))
+    }
+    state.note(.held(byPeer: false))
+    state.note(.muted(.audio, byPeer: false))
+    #expect(shown().contains("[on hold, muted]"))
+  }
+
+  @Test("A restart of which nothing more is told is forgotten in the end")
+  func forgottenRestart() {
+    var state = CallState.sample()
+    state.note(.statistics(CallStatistics(duration: .seconds(5))))
+    state.note(.restartingICE(byPeer: false))
+    state.note(.statistics(CallStatistics(duration: .seconds(30))))
+    #expect(state.isRestarting)
+    state.note(.statistics(CallStatistics(duration: .seconds(36))))
+    #expect(!state.isRestarting)
+  }
+
+  @Test("The summary tells the last path and what happened on the way")
+  func changedPath() throws {
+    var state = CallState.sample()
+    for event: CallEvent in [
+      .held(byPeer: true), .unheld(byPeer: true), .held(byPeer: false), .restartingICE(byPeer: false),
+      .pathChanged(
+        MediaPath(localCandidateType: "relay", remoteCandidateType: "relay", relayProtocol: "tcp")),
+    ] { state.note(event) }
+    let summary = try #require(
+      CallSummary(peer: try JID("bob@example.test"), state: state, end: .sample, recordings: []))
+    #expect(
+      summary.text.contains(
+        """
+
+        path            relay (TURN over TCP) to relay, DTLS 1.2, SRTP_AEAD_AES_128_GCM, bundled
+                        1 ICE restart, 2 holds
+        sent audio
+        """))
+  }
+
+  @Test("Every stream of a kind has its rows in the summary")
+  func twoVideos() throws {
+    var end = CallEnd.sample
+    end.statistics?.outbound.append(.init(kind: .video, codec: "VP9/90000", ssrc: 9))
+    let summary = try #require(
+      CallSummary(peer: try JID("bob@example.test"), state: .sample(), end: end, recordings: []))
+    #expect(summary.text.split(separator: "\n").filter { $0.hasPrefix("sent video") }.count == 2)
+  }
+
   @Test("Every stream has an object of its own, with the W3C's names")
   func streams() throws {
     let object = try JSONSerialization.jsonObject(with: Data(CallStatistics.sample.object.text.utf8))
@@ -84,7 +264,7 @@ import Testing
       streams.map { "\($0["type"] ?? "") \($0["kind"] ?? "")" } == [
         "outbound-rtp audio", "outbound-rtp video", "inbound-rtp audio", "inbound-rtp video",
       ])
-    let common: Set = ["type", "kind", "ssrc", "codec", "bitrate", "nackCount"]
+    let common: Set = ["type", "kind", "mid", "ssrc", "codec", "bitrate", "nackCount"]
     let sent = common.union([
       "packetsSent", "bytesSent", "targetBitrate", "remotePacketsLost", "remoteJitterMs", "retransmittedPacketsSent",
       "retransmittedBytesSent",
@@ -118,9 +298,9 @@ import Testing
       inbound: [.init(kind: .video, codec: "VP8/90000")])
     #expect(
       statistics.object.text
-        == #"{"durationMs":1000,"packetsRejected":0,"streams":[{"type":"outbound-rtp","kind":"audio","ssrc":1,"#
+        == #"{"durationMs":1000,"packetsRejected":0,"streams":[{"type":"outbound-rtp","kind":"audio","mid":"","ssrc":1,"#
         + #""codec":"opus/48000/2","packetsSent":0,"bytesSent":0,"retransmittedPacketsSent":0,"#
-        + #""retransmittedBytesSent":0,"nackCount":0},{"type":"inbound-rtp","kind":"video","codec":"VP8/90000","#
+        + #""retransmittedBytesSent":0,"nackCount":0},{"type":"inbound-rtp","kind":"video","mid":"","codec":"VP8/90000","#
         + #""packetsReceived":0,"packetsLost":0,"bytesReceived":0,"jitterMs":0,"jitterBufferDelayMs":0,"#
         + #""packetsRecovered":0,"retransmittedPacketsReceived":0,"nackCount":0,"concealedSamples":0}]}"#)
   }
@@ -128,7 +308,7 @@ import Testing
   @Test("The summary of a call tells all that was measured, stream by stream")
   func summary() throws {
     let summary = CallSummary(
-      peer: try JID("bob@example.test/phone"), report: .sample, end: .sample, recordings: ["bob.webm", "bob.y4m"])
+      peer: try JID("bob@example.test/phone"), state: .sample(), end: .sample, recordings: ["bob.webm", "bob.y4m"])
     #expect(
       summary?.text == """
         call            bob@example.test/phone, 10.0 s, ended by the peer (success)
@@ -159,7 +339,7 @@ import Testing
     end.statistics?.inbound.removeLast()
     end.statistics?.audioVideoOffset = nil
     end.statistics?.packetsRejected = 2
-    let summary = CallSummary(peer: try JID("bob@example.test/phone"), report: report, end: end, recordings: [])
+    let summary = CallSummary(peer: try JID("bob@example.test/phone"), state: .sample(report), end: end, recordings: [])
     #expect(
       summary?.text == """
         call            bob@example.test/phone, 10.0 s, ended by the peer (success)
@@ -174,7 +354,7 @@ import Testing
 
   @Test("A call that never connected has no summary")
   func noSummary() throws {
-    #expect(CallSummary(peer: try JID("bob@example.test"), report: nil, end: .sample, recordings: []) == nil)
+    #expect(CallSummary(peer: try JID("bob@example.test"), state: CallState(), end: .sample, recordings: []) == nil)
   }
 
   @Test("The live line fits the terminal")
@@ -243,11 +423,20 @@ import Testing
   }
 }
 
+extension CallState {
+  /// Of a call that connected as the report says.
+  static func sample(_ report: ConnectionReport = .sample) -> CallState {
+    var state = CallState()
+    state.note(.connected(report))
+    return state
+  }
+}
+
 extension ConnectionReport {
   static let sample = ConnectionReport(
     setupTime: .milliseconds(412), ringingTime: .milliseconds(35), proceedTime: .milliseconds(40),
-    iceTime: .microseconds(21_600), dtlsTime: .microseconds(2_500), localCandidateType: "host",
-    remoteCandidateType: "relay", dtlsVersion: "DTLS 1.2", srtpProfile: "SRTP_AEAD_AES_128_GCM",
+    iceTime: .microseconds(21_600), dtlsTime: .microseconds(2_500), path: MediaPath(localCandidateType: "host", remoteCandidateType: "relay"),
+    dtlsVersion: "DTLS 1.2", srtpProfile: "SRTP_AEAD_AES_128_GCM",
     audioCodec: "opus/48000/2", videoCodec: "VP8/90000", isBundled: true)
 }
 

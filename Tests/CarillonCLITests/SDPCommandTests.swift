@@ -16,7 +16,7 @@ import Testing
     </description></content></jingle>
     """
   static let candidate =
-    #"{"candidate":"candidate:1 1 udp 7 192.0.2.1 5000 typ host generation 0","sdpMid":"0","usernameFragment":"abcd"}"#
+    #"{"candidate":"candidate:1 1 udp 7 192.0.2.1 5000 typ host generation 0 ufrag abcd","sdpMid":"0","usernameFragment":"abcd"}"#
 
   func command(_ arguments: String...) throws -> SDPCommand {
     try SDPCommand.parse(arguments)

@@ -18,6 +18,13 @@ import Testing
       on: CodecThread(name: "test"), timeline: timeline, warn: warn)
   }
 
+  private func pipeline(_ codec: AudioCodec, packets duration: Duration, _ offer: MediaOffer) -> AudioPipeline {
+    let encoding = AudioPipeline.Encoding(
+      codec: codec, sends: true, receives: true, stereo: false, bitsPerSecond: 64_000, packetDuration: duration)
+    return AudioPipeline(
+      offer, encoding, on: CodecThread(name: "test"), timeline: SharedTimeline(), warn: { _ in })
+  }
+
   private func unit(_ index: Int) -> PlayoutUnit {
     .frame(
       ReceivedAudioFrame(
@@ -65,6 +72,45 @@ import Testing
     await pipeline.finish()
     // A sine of 10 000: 20 log10(10000 / 32768 / √2) = −13.3.
     #expect(box.levels.allSatisfy { $0 == -13 })
+  }
+
+  @Test(arguments: [AudioCodec.pcmu, .pcma, .g722], [10, 20, 30, 40, 60])
+  func `the telephone's codecs go in packets of the length that the peer wants`(
+    codec: AudioCodec, milliseconds: Int
+  ) async throws {
+    let sent = Log<EncodedAudioFrame>()
+    // A stereo source is mixed down.
+    let offer = MediaOffer(audio: Tone(440, channelCount: 2))
+    let pipeline = pipeline(codec, packets: .milliseconds(milliseconds), offer)
+    try await pipeline.start { sent.append($0) }
+    try await until { sent.entries.count >= 6 }
+    await pipeline.finish()
+    let size = milliseconds * 8
+    #expect(sent.entries.allSatisfy { $0.payload.count == size && $0.duration == size && $0.level == -13 })
+    // A tick that came too late leaves out what was not captured.
+    let steps = zip(sent.entries, sent.entries.dropFirst()).map { $1.position - $0.position }
+    #expect(steps.allSatisfy { $0 >= size && ($0 - Int64(size)) % 160 == 0 } && steps.contains(Int64(size)))
+  }
+
+  @Test func `the codec may change with any packet, and what is missing is filled in`() async throws {
+    let ear = Ear()
+    let pipeline = pipeline(.pcmu, packets: .milliseconds(20), MediaOffer(audio: Tone(440), audioSink: ear))
+    let sent = Log<EncodedAudioFrame>()
+    try await pipeline.start { sent.append($0) }
+    try await until { sent.entries.count >= 20 }
+    let gap = PlayoutUnit.concealment(.init(duration: 960, cause: .loss, nextPayload: [0xF8, 0xFF, 0xFE]))
+    pipeline.play(gap)
+    for (index, frame) in sent.entries.prefix(20).enumerated() {
+      if index == 10 { pipeline.play(unit(index)) }
+      pipeline.play(
+        .frame(
+          ReceivedAudioFrame(
+            codec: .pcmu, payload: frame.payload, position: Int64(index) * 960, duration: 960, arrival: start)))
+    }
+    pipeline.play(gap)
+    await pipeline.finish()
+    #expect(ear.count == 23 * 960)
+    #expect(ear.strongest(of: [220, 440, 880]) == 440)
   }
 }
 

@@ -32,7 +32,7 @@ struct CallTests {
     for report in [alice.report, bob.entries.report] {
       let report = try #require(report)
       #expect(report.setupTime > .zero && report.setupTime >= report.iceTime && report.dtlsTime > .zero)
-      #expect(report.localCandidateType == "host")
+      #expect(report.path.localCandidateType == "host")
       #expect(report.dtlsVersion == "DTLS 1.2")
       #expect(report.srtpProfile.hasPrefix("SRTP_A"))
       #expect(report.audioCodec == "opus/48000/2")

@@ -35,19 +35,20 @@ func configuration(_ address: String) -> Client.Configuration {
 /// Runs a client of `server` around `body`, which begins when it is online.
 func withClient<Result: Sendable>(
   _ server: InMemoryServer, _ address: String, configure: (inout Client.Configuration) -> Void = { _ in },
-  allows: (@Sendable (JID) -> Bool)? = nil, onCall: OnCall? = nil,
+  handlers: Client.Handlers = .init(), allows: (@Sendable (JID) -> Bool)? = nil, onCall: OnCall? = nil,
   _ body: @escaping @Sendable (Client) async throws -> Result
 ) async throws -> Result {
   var settings = configuration(address)
   configure(&settings)
-  return try await withRunning(server.makeClient(settings), allows: allows, onCall: onCall, body)
+  return try await withRunning(
+    server.makeClient(settings), handlers: handlers, allows: allows, onCall: onCall, body)
 }
 
 func withRunning<Result: Sendable>(
-  _ client: Client, allows: (@Sendable (JID) -> Bool)? = nil, onCall: OnCall? = nil,
-  _ body: @escaping @Sendable (Client) async throws -> Result
+  _ client: Client, handlers: Client.Handlers = .init(), allows: (@Sendable (JID) -> Bool)? = nil,
+  onCall: OnCall? = nil, _ body: @escaping @Sendable (Client) async throws -> Result
 ) async throws -> Result {
-  var handlers = Client.Handlers()
+  var handlers = handlers
   handlers.onCall = onCall
   handlers.allowsCall = allows
   let (online, tell) = AsyncStream.makeStream(of: JID.self)
@@ -86,6 +87,21 @@ extension CallEvent {
     case .proceeding: "proceeding"
     case .connecting: "connecting"
     case .connected: "connected"
+    case .added: "added"
+    case .refused: "refused"
+    case .modified: "modified"
+    case .removed: "removed"
+    case .muted: "muted"
+    case .unmuted: "unmuted"
+    case .held: "held"
+    case .unheld: "unheld"
+    case .dtmf: "dtmf"
+    case .restartingICE: "restartingICE"
+    case .pathChanged: "pathChanged"
+    case .mediaMissing: "mediaMissing"
+    case .mediaFound: "mediaFound"
+    case .signallingLost: "signallingLost"
+    case .signallingRestored: "signallingRestored"
     case .statistics: "statistics"
     case .warning: "warning"
     case .ended: "ended"

@@ -110,6 +110,109 @@ struct RingingTests {
     }
   }
 
+  @Test func `when contacts alone may call, nobody else can tell whether anybody is there`() async throws {
+    let rang = Log<String>()
+    server.setRoster(
+      [
+        RosterItem(jid: jid("friend@localhost"), subscription: .both),
+        RosterItem(jid: jid("follower@localhost"), subscription: .from),
+        RosterItem(jid: jid("idol@localhost"), subscription: .to),
+        RosterItem(jid: jid("nobody@localhost"), subscription: .none),
+      ], of: jid("alice@localhost"))
+    try await withClient(
+      server, "alice@localhost/laptop", configure: { $0.callers = .contacts },
+      onCall: {
+        rang.append("\($0.peer.bare)")
+        try await think()
+      }
+    ) { [server] alice in
+      let own = alice.configuration.account
+      for name in ["friend", "follower", "idol", "nobody", "stranger"] {
+        try await withScript(server, "\(name)@localhost/x") { caller in
+          await caller.send(.audioProposal, name, to: own.bare, extra: [DeliveryReceipt.request.element])
+          let answers = [
+            try await caller.request(Jingle(.sessionInitiate, sid: "2", contents: [.audio()]), to: own),
+            try await caller.request(Jingle(.sessionTerminate, sid: "3"), to: own),
+            try await caller.request(XMLElement("jingle", namespace: Jingle.namespace), to: own),
+            try await caller.request(XMLElement("query", namespace: DiscoInfo.namespace), to: own),
+            // Nobody at all is there.
+            try await caller.request(
+              XMLElement("query", namespace: DiscoInfo.namespace), to: jid("alice@localhost/gone")),
+          ].map(\.content)
+          if ["friend", "follower"].contains(name) {
+            _ = try await caller.message("ringing")
+            #expect(answers[1] == .error(.unknownSession))
+          } else {
+            #expect(Set(answers) == [.error(StanzaError(.serviceUnavailable))])
+            #expect(await !caller.has { $0.name == "message" })
+          }
+        }
+      }
+      #expect(rang.entries == ["friend@localhost", "follower@localhost"])
+    }
+  }
+
+  @Test func `whom this side calls may call back, contact or not`() async throws {
+    try await withScript(server, "bob@localhost/desk") { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop", configure: { $0.callers = .contacts }, onCall: { _ in try await think() }
+      ) { alice in
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (_, caller) = try await bob.message("propose")
+        await bob.send(.audioProposal, "0", to: caller.bare)
+        let (ringing, _) = try await bob.message("ringing")
+        #expect(ringing.id == "0")
+        #expect(await result.events.end?.migratedTo == "0")
+      }
+    }
+  }
+
+  @Test func `who does not see this account's presence is shown it when the two talk`() async throws {
+    server.setRoster([RosterItem(jid: jid("friend@localhost"), subscription: .both)], of: jid("alice@localhost"))
+    try await withClient(server, "alice@localhost/laptop", onCall: answering { .tone(440) }) { [server] alice in
+      let own = alice.configuration.account
+      for name in ["friend", "stranger"] {
+        try await withScript(server, "\(name)@localhost/x") { caller in
+          try await until { await alice.knows(caller.address) }
+          await caller.send(.audioProposal, name, to: own.bare)
+          _ = try await caller.message("proceed")
+          let isShown = await caller.has { $0.name == "presence" && $0[attribute: "to"] == "\(caller.address)" }
+          #expect(isShown == (name == "stranger"))
+          await caller.send(.retract(nil), name, to: own.bare)
+        }
+      }
+    }
+  }
+
+  @Test
+  func `of devices without message initiation the preferred one rings, and with one that has it all are proposed to`()
+    async throws
+  {
+    try await withScript(server, "bob@localhost/old", features: ScriptedPeer.callable) { [server] old in
+      try await withScript(server, "bob@localhost/text", features: ["urn:xmpp:receipts"]) { text in
+        try await withScript(server, "bob@localhost/better", features: ScriptedPeer.callable) { better in
+          await better.prefer(5)
+          try await withClient(
+            server, "alice@localhost/laptop", configure: { $0.ringingTimeout = .milliseconds(200) }
+          ) { alice in
+            for device in [old, text, better] { try await until { await alice.knows(device.address) } }
+            try await until { await alice.presences[better.address]?.priority == 5 }
+            async let direct = alice.follow("bob@localhost", .tone(440))
+            _ = try await better.jingle(.sessionInitiate)
+            #expect(await direct.error?.code == .noAnswer)
+            try await withScript(server, "bob@localhost/new") { new in
+              try await until { await alice.knows(new.address) }
+              async let proposed = alice.follow("bob@localhost", .tone(440))
+              _ = try await new.message("propose")
+              #expect(await proposed.error?.code == .noAnswer)
+            }
+            #expect(await !old.has { $0.first("jingle", Jingle.namespace) != nil })
+          }
+        }
+      }
+    }
+  }
+
   @Test func `the caller hangs up while it rings, and the handler is cancelled`() async throws {
     let answers = Log<CallError>()
     let onCall: OnCall = { incoming in
@@ -166,6 +269,7 @@ struct RingingTests {
           #expect(error == nil)
           #expect(events.count { $0.isRinging } == 2 && events.contains { $0.isConnected })
           #expect(answers.entries.first?.message == "Another device took the call: bob@localhost/desk.")
+          #expect(answers.entries.first?.code == .answeredElsewhere)
         }
       }
     }
@@ -275,7 +379,7 @@ struct RingingTests {
     }
   }
 
-  @Test func `a flood of proposals rings four times`() async throws {
+  @Test func `a flood of proposals rings now and then, one at a time, and others still get through`() async throws {
     let rang = Log<String>()
     let onCall: OnCall = { incoming in
       rang.append(incoming.sid)
@@ -285,20 +389,99 @@ struct RingingTests {
       let own = alice.configuration.account
       try await withScript(server, "mallory@localhost/x") { mallory in
         for number in 0..<1000 { await mallory.send(.audioProposal, "flood\(number)", to: own.bare) }
+        try await mallory.settle(own)
+        #expect(await alice.callCount == 1)
         for number in 0..<100 {
           let offer = Jingle(.sessionInitiate, sid: "direct\(number)", contents: [.audio()])
           let answer = try await mallory.request(offer, to: own)
           #expect(answer.content == .error(StanzaError(.resourceConstraint)))
         }
-        try await until { rang.entries.count == 4 }
-        #expect(await alice.callCount == 4)
-        // Others still get through.
+        #expect(rang.entries.count <= 12 && rang.entries.first == "flood0")
         try await withScript(server, "carol@localhost/x") { carol in
           await carol.send(.audioProposal, "carol", to: own.bare)
           _ = try await carol.message("ringing")
         }
-        for number in 0..<4 { await mallory.send(.retract(nil), "flood\(number)", to: own.bare) }
+        for number in 0..<12 { await mallory.send(.retract(nil), "flood\(number)", to: own.bare) }
         try await until { await alice.callCount == 1 }
+      }
+    }
+  }
+
+  @Test func `many strangers ring no more often than a person can bear`() async throws {
+    try await withClient(server, "alice@localhost/laptop", onCall: { _ in try await think() }) { alice in
+      let own = alice.configuration.account
+      var rang = 0
+      for number in 0..<40 {
+        rang += try await withScript(server, "bot\(number)@localhost/x") { bot in
+          await bot.send(.audioProposal, "bot\(number)", to: own.bare)
+          try await bot.settle(own)
+          await bot.send(.retract(nil), "bot\(number)", to: own.bare)
+          try await bot.settle(own)
+          return await bot.has { $0.first("ringing", JingleMessage.namespace) != nil } ? 1 : 0
+        }
+      }
+      #expect(rang == 30)
+    }
+  }
+
+  @Test func `who calls anew while it rings takes the place of the first call`() async throws {
+    let ends = Log<CallEnd?>()
+    let onCall: OnCall = { incoming in
+      do { try await think() } catch {}
+      ends.append(await incoming.end)
+    }
+    try await withClient(server, "alice@localhost/laptop", onCall: onCall) { alice in
+      let own = alice.configuration.account
+      try await withScript(server, "bob@localhost/x") { bob in
+        await bob.send(.audioProposal, "first", to: own.bare)
+        await bob.send(.audioProposal, "second", to: own.bare)
+        let (answer, _) = try await bob.message("reject")
+        #expect(answer.id == "first" && answer.action == .reject(Jingle.Reason(.expired)))
+        try await until { ends.entries.count == 1 }
+        #expect(ends.entries[0]?.migratedTo == "second" && ends.entries[0]?.endedByPeer == true)
+        #expect(await alice.callCount == 1)
+      }
+    }
+  }
+
+  @Test func `the same proposal rings once, however often and on what way it comes`() async throws {
+    let rang = Log<String>()
+    try await withClient(
+      server, "alice@localhost/laptop",
+      onCall: {
+        rang.append($0.sid)
+        try await think()
+      }
+    ) { alice in
+      let own = alice.configuration.account
+      try await withScript(server, "bob@localhost/x") { bob in
+        for recipient in [own.bare, own, own.bare] { await bob.send(.audioProposal, "1", to: recipient) }
+        await bob.send(.retract(nil), "1", to: own.bare)
+        await bob.send(.audioProposal, "1", to: own.bare)
+        try await bob.settle(own)
+        #expect(rang.entries == ["1"])
+        #expect(await alice.callCount == 0)
+      }
+    }
+  }
+
+  @Test func `what is said of a call that is over changes nothing`() async throws {
+    try await withClient(
+      server, "alice@localhost/laptop", onCall: { await $0.decline() }
+    ) { alice in
+      let own = alice.configuration.account
+      try await withScript(server, "bob@localhost/x") { bob in
+        await bob.send(.audioProposal, "1", to: own.bare)
+        _ = try await bob.message("reject")
+        for action in [.accept, .proceed, .ringing, .reject(nil), .retract(nil), .finish(nil)] as [JingleMessage.Action]
+        {
+          await bob.send(action, "1", to: own)
+        }
+        // A session that follows all the same belongs to no call that anybody took: it is one of its own.
+        let answer = try await bob.request(Jingle(.sessionAccept, sid: "1", contents: [.audio()]), to: own)
+        #expect(answer.content == .error(.unknownSession))
+        try await until { await alice.isIdle }
+        #expect(await !bob.has { $0.first("finish", JingleMessage.namespace) != nil })
       }
     }
   }

@@ -45,6 +45,18 @@ actor ScriptedPeer {
 
   // MARK: Out
 
+  func prefer(_ priority: Int8) {
+    var presence = Presence(payloads: [responder.capabilities.element])
+    presence.priority = priority
+    link.send(presence.element)
+  }
+
+  /// Asks for copies of what the account's other devices send and receive.
+  func enableCarbons() async throws {
+    link.send(IQ(id: "carbons", .set(MessageCarbon.enable)).element)
+    _ = try await next { $0[attribute: "id"] == "carbons" }
+  }
+
   func send(_ action: JingleMessage.Action, _ id: String, to recipient: JID, extra: [XMLElement] = []) {
     lastID += 1
     var message = JingleMessage(id: id, action).stanza(to: recipient, stanzaID: "m\(lastID)")

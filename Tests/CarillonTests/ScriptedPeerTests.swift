@@ -73,7 +73,7 @@ struct ScriptedPeerTests {
 
   @Test func `an answer with a codec that was not offered breaks the protocol`() async throws {
     var description = RTPDescription.opus
-    description.payloadTypes = [RTPPayloadType(id: 0, name: "PCMU", clockrate: 8_000)]
+    description.payloadTypes = [RTPPayloadType(id: 18, name: "G729", clockrate: 8_000)]
     let (_, error) = try await called { [description] bob, offer, alice in
       try await bob.request(Self.accept(offer, [.audio(description, .some(.some(.active)))]), to: alice)
       let (end, _) = try await bob.jingle(.sessionTerminate)
@@ -112,6 +112,40 @@ struct ScriptedPeerTests {
       _ = try await bob.jingle(.sessionTerminate)
     }
     #expect(error?.code == .protocolViolation)
+  }
+
+  @Test func `an answer that cannot be understood ends the call at once, and says why`() async throws {
+    let (events, error) = try await called { bob, offer, alice in
+      var accept = Self.accept(offer, [.audio(.opus, .some(.some(.active)))]).element
+      accept.append(accept.children[0])
+      guard case .error(let error) = try await bob.request(accept, to: alice).content else {
+        Issue.record("it was taken")
+        return
+      }
+      #expect(error.condition == .badRequest)
+      let (end, _) = try await bob.jingle(.sessionTerminate)
+      #expect(end.reason?.condition == .failedApplication)
+    }
+    #expect(error?.code == .protocolViolation && error?.message.contains("occurs twice") == true)
+    #expect(events.names == ["proposed", "proceeding", "ended"])
+  }
+
+  @Test func `a hang-up that cannot be understood is a hang-up`() async throws {
+    let (events, _) = try await called { bob, offer, alice in
+      var end = Jingle(.sessionTerminate, sid: offer.sid, reason: Jingle.Reason(.decline)).element
+      end.append(end.children[0])
+      try await bob.request(end, to: alice)
+    }
+    #expect(events.names == ["proposed", "proceeding", "ended"] && events.end?.endedByPeer == true)
+  }
+
+  @Test func `a peer's reason at length is cut`() async throws {
+    let (_, error) = try await called { bob, offer, alice in
+      let reason = Jingle.Reason(.decline, text: String(repeating: "no ", count: 100_000))
+      try await bob.request(Jingle(.sessionTerminate, sid: offer.sid, reason: reason), to: alice)
+    }
+    #expect(error?.code == .declined)
+    #expect((1000...1200).contains(error?.message.count ?? 0))
   }
 
   @Test func `a second answer is out of order and changes nothing`() async throws {
@@ -234,14 +268,14 @@ struct ScriptedPeerTests {
   }
 
   @Test func `an offer without a codec of ours is refused`() async throws {
-    let pcmu = RTPPayloadType(id: 0, name: "PCMU", clockrate: 8_000)
+    let foreign = RTPPayloadType(id: 18, name: "G729", clockrate: 8_000)
     let error = try await calling { bob, alice in
-      let description = RTPDescription(media: "audio", payloadTypes: [pcmu], rtcpMux: true)
+      let description = RTPDescription(media: "audio", payloadTypes: [foreign], rtcpMux: true)
       try await bob.request(Jingle(.sessionInitiate, sid: "call", contents: [.audio(description)]), to: alice)
       let (end, _) = try await bob.jingle(.sessionTerminate)
       #expect(end.reason?.condition == .failedApplication)
     }
-    #expect(error?.code == .nothingInCommon && error?.message.contains("PCMU") == true)
+    #expect(error?.code == .nothingInCommon && error?.message.contains("G729") == true)
   }
 
   @Test func `an offer without audio is refused`() async throws {
@@ -283,6 +317,26 @@ struct ScriptedPeerTests {
         #expect(await alice.proposalDeadline("call") == nil)
         try await bob.request(Jingle(.sessionTerminate, sid: "call", reason: Jingle.Reason(.success)), to: own)
         try await until { await alice.isIdle }
+      }
+    }
+  }
+
+  @Test func `the phone clients' call buttons find what they look for in disco`() async throws {
+    try await withScript(server, "bob@localhost/desk") { bob in
+      try await withClient(server, "alice@localhost/laptop", onCall: { _ in }) { alice in
+        let question = XMLElement("query", namespace: DiscoInfo.namespace)
+        bob.link.send(IQ(id: "disco", to: alice.configuration.account, .get(question)).element)
+        let answer = try await bob.next { $0[attribute: "id"] == "disco" && $0[attribute: "type"] == "result" }
+        let features = try #require(answer.children.first).children.compactMap { $0[attribute: "var"] }
+        // Conversations and Cheogram, Movim.
+        let wanted = [
+          "urn:xmpp:jingle:1", "urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:rtp:1",
+          "urn:xmpp:jingle:apps:dtls:0", "urn:xmpp:jingle:apps:rtp:audio", "urn:xmpp:jingle:apps:rtp:video",
+          "urn:xmpp:jingle-message:0",
+        ]
+        #expect(Set(features).isSuperset(of: wanted))
+        // It would say that this side cannot trickle.
+        #expect(!features.contains("urn:ietf:rfc:3264"))
       }
     }
   }

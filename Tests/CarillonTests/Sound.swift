@@ -48,6 +48,8 @@ final class Ear: AudioSink {
   var count: Int { state.withLock { $0.samples.count } }
   var isFinished: Bool { state.withLock { $0.isFinished } }
 
+  func last(_ count: Int) -> [Int16] { state.withLock { Array($0.samples.suffix(count)) } }
+
   /// Which of these frequencies the last half second holds most of.
   func strongest(of frequencies: [Double]) -> Double? {
     let (samples, channels) = state.withLock { ($0.samples, $0.channelCount) }

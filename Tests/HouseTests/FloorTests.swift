@@ -68,8 +68,9 @@ import Testing
     "Each C library and event loop has one owner",
     arguments: [
       ("CNice", "MediaEngine"), ("COpenSSL", "MediaEngine"), ("CSRTP", "MediaEngine"), ("COpus", "MediaCodecs"),
-      ("CVPX", "MediaCodecs"), ("CFFmpeg", "MediaFiles"), ("CCares", "XMPPNetworking"), ("CExpat", "XMPPCore"),
-      ("NIOPosix", "XMPPNetworking"), ("NIOSSL", "XMPPNetworking"),
+      ("CVPX", "MediaCodecs"), ("CSpanDSP", "MediaCodecs"), ("CSpeexDSP", "MediaCodecs"),
+      ("CFFmpeg", "MediaFiles"), ("CCares", "XMPPNetworking"), ("CExpat", "XMPPCore"), ("NIOPosix", "XMPPNetworking"),
+      ("NIOSSL", "XMPPNetworking"),
     ])
   func owners(library: String, owner: String) throws {
     for file in try SourceTree.swiftFiles(in: "Sources") where !file.hasPrefix("Sources/\(owner)/") {

@@ -200,10 +200,12 @@ extension IntegrationTests {
 }
 
 /// A server that goes away needs a rig of its own.
-@Suite(.rig) struct ServerOutageTests {
+@Suite(.rig, .serialized) struct ServerOutageTests {
+  private let alice = Rig.current.account()
+  private let bob = Rig.current.account()
+
   @Test("A call outlives the server, and its end is told when the server is back", .timeLimit(.minutes(2)))
   func outage() async throws {
-    let (alice, bob) = (Rig.current.account(), Rig.current.account())
     try await CarillonProcess.run(["answer", "--once", "--audio", "tone:440"] + signingIn(bob)) { answerer in
       try await answerer.event("online")
       try await CarillonProcess.run(["call", bob, "--audio", "tone:440"] + signingIn(alice)) { caller in
@@ -221,6 +223,67 @@ extension IntegrationTests {
         #expect(try await caller.outcome().exitCode == 130)
       }
       #expect(try await answerer.outcome().event("call.ended").string("reason") == "success")
+    }
+  }
+
+  @Test(
+    "A server that is restarted in mid-call leaves no gap, and both ends find the call again", .timeLimit(.minutes(2)))
+  func restart() async throws {
+    try await losingStreams(hosts: [Rig.current.host, Rig.current.host], for: "20s") {
+      try Rig.current.command("server stop")
+      try await Task.sleep(for: .seconds(1))
+      try Rig.current.command("server start")
+    }
+  }
+
+  @Test(
+    "A connection that breaks in mid-call is carried on, of one end or of both", .timeLimit(.minutes(2)),
+    arguments: [1, 2])
+  func brokenConnections(count: Int) async throws {
+    let proxies = try (0..<count).map { _ in try TCPProxy(to: Rig.current.host) }
+    defer { for proxy in proxies { proxy.stop() } }
+    let hosts = proxies.map(\.host) + Array(repeating: Rig.current.host, count: 2 - count)
+    let log = URL(filePath: Rig.current.folder.path).appending(path: "prosody.log")
+    func resumptions() throws -> Int {
+      try String(contentsOf: log, encoding: .utf8).components(separatedBy: "resuming existing session").count
+    }
+    let before = try resumptions()
+    try await losingStreams(hosts: hosts, losers: count, for: "10s") { for proxy in proxies { proxy.cut() } }
+    #expect(try resumptions() == before + count)
+  }
+
+  /// A call whose ends, the caller first, lose their streams to `hosts` by `disturb` and get them back.
+  ///
+  /// - Parameter losers: how many of the two do.
+  private func losingStreams(
+    hosts: [String], losers: Int = 2, for duration: String, _ disturb: () async throws -> Void
+  ) async throws {
+    let (heardByAlice, heardByBob) = (Rig.current.file("wav"), Rig.current.file("wav"))
+    let answer = ["answer", "--once", "--audio", "tone:440", "--record", heardByBob] + signingIn(bob, host: hosts[1])
+    try await CarillonProcess.run(answer) { answerer in
+      try await answerer.event("online")
+      let call = ["call", bob, "--audio", "tone:1000", "--record", heardByAlice, "--for", duration]
+      try await CarillonProcess.run(call + signingIn(alice, host: hosts[0])) { caller in
+        try await caller.event("call.statistics", count: 2)
+        try await answerer.event("call.statistics", count: 2)
+        try await disturb()
+        for process in [caller, answerer].prefix(losers) {
+          try await process.event("call.signallingLost")
+          try await process.event("call.signallingRestored")
+        }
+        let (called, answered) = (try await caller.outcome(), try await answerer.outcome())
+        for outcome in [called, answered] {
+          #expect(outcome.exitCode == 0, "\(outcome.message)")
+          #expect(try outcome.event("call.ended").string("reason") == "success")
+          #expect(try outcome.event("call.ended").number("packetsLost", of: "audio", "inbound-rtp") == 0)
+        }
+        #expect([called, answered].count { $0.events.contains { $0.name == "call.signallingLost" } } == losers)
+      }
+    }
+    for (source, recording) in [("tone:440", heardByAlice), ("tone:1000", heardByBob)] {
+      let outcome = try await CarillonProcess.run(["compare", source, recording, "--minimum", "0.9", "--json"])
+      #expect(outcome.exitCode == 0, "\(outcome.message)")
+      #expect(try outcome.event("compare").number("longestGapMs") ?? 1000 < 100)
     }
   }
 }

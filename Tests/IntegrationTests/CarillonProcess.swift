@@ -12,6 +12,12 @@ struct Event: Sendable {
   var name: String { string("event") ?? "" }
   func string(_ key: String) -> String? { fields[key] as? String }
   func number(_ key: String) -> Double? { (fields[key] as? NSNumber)?.doubleValue }
+  func boolean(_ key: String) -> Bool? { fields[key] as? Bool }
+  func strings(_ key: String) -> [String]? { fields[key] as? [String] }
+  var time: Date? {
+    let format = Date.ISO8601FormatStyle().year().month().day().time(includingFractionalSeconds: true)
+    return string("time").flatMap { try? Date($0, strategy: format) }
+  }
 
   /// What a stream's object in `streams` says.
   ///
@@ -20,6 +26,19 @@ struct Event: Sendable {
     let streams = fields["streams"] as? [[String: Any]] ?? []
     let stream = streams.first { $0["type"] as? String == type && $0["kind"] as? String == kind }
     return (stream?[key] as? NSNumber)?.doubleValue
+  }
+
+  /// What has arrived of each content that is received, by name.
+  var packetsReceived: [String: Int] { packets("packetsReceived") }
+  /// What went out of each content that is sent, by name.
+  var packetsSent: [String: Int] { packets("packetsSent") }
+
+  private func packets(_ key: String) -> [String: Int] {
+    let counts = (fields["streams"] as? [[String: Any]] ?? []).compactMap { stream -> (String, Int)? in
+      guard let mid = stream["mid"] as? String, let count = stream[key] as? Int else { return nil }
+      return (mid, count)
+    }
+    return Dictionary(counts) { first, _ in first }
   }
 }
 
@@ -30,6 +49,7 @@ final class CarillonProcess: Sendable {
     .appending(path: "carillon")
 
   private let process = Process()
+  private let input = Pipe()
   private let output = Mutex(Data())
   private let errors = Mutex(Data())
 
@@ -41,7 +61,10 @@ final class CarillonProcess: Sendable {
     carillon.process.executableURL = executable
     carillon.process.arguments = arguments
     carillon.process.environment = ProcessInfo.processInfo.environment.merging(["CARILLON_PASSWORD": password]) { $1 }
-    carillon.process.standardInput = FileHandle.nullDevice
+    carillon.process.standardInput = carillon.input
+    // No other child may hold this end, and no child's death is this process's.
+    _ = fcntl(carillon.input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+    _ = signal(SIGPIPE, SIG_IGN)
     carillon.process.standardOutput = carillon.pipe { carillon, data in carillon.output.withLock { $0 += data } }
     carillon.process.standardError = carillon.pipe { carillon, data in carillon.errors.withLock { $0 += data } }
     try carillon.process.run()
@@ -87,6 +110,34 @@ final class CarillonProcess: Sendable {
 
   func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
+  /// Writes a command, as programs do.
+  func command(_ name: String, _ fields: [String: String] = [:]) throws {
+    let line = try JSONEncoder().encode(fields.merging(["command": name]) { $1 })
+    try input.fileHandleForWriting.write(contentsOf: line + Data("\n".utf8))
+  }
+
+  /// Waits for the first event of a name, after so many of any name, that is as it should be.
+  @discardableResult func event(
+    _ name: String, after count: Int, where isWanted: (Event) -> Bool = { _ in true }
+  ) async throws -> Event {
+    try await event(after: count) { $0.name == name && isWanted($0) }
+  }
+
+  /// Waits for the first event, after so many, that is as it should be.
+  func event(after count: Int, where isWanted: (Event) -> Bool) async throws -> Event {
+    let deadline = ContinuousClock.now + .seconds(30)
+    var seen = count
+    while true {
+      let (isRunning, events) = (process.isRunning, events)
+      if let found = events.dropFirst(seen).first(where: isWanted) { return found }
+      seen = max(seen, events.count)
+      try #require(
+        isRunning && ContinuousClock.now < deadline,
+        "not among \(events.dropFirst(count).map(\.line)); \(standardError)")
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
   /// Waits for so many events of a name.
   ///
   /// - Returns: the last of them.
@@ -110,9 +161,9 @@ final class CarillonProcess: Sendable {
 }
 
 /// The options with which an account of the rig signs in.
-func signingIn(_ account: String, certificateAuthority: String? = nil) -> [String] {
+func signingIn(_ account: String, certificateAuthority: String? = nil, host: String? = nil) -> [String] {
   [
-    "--account", account, "--host", Rig.current.host, "--ca-file",
+    "--account", account, "--host", host ?? Rig.current.host, "--ca-file",
     certificateAuthority ?? Rig.current.certificateAuthority, "--json",
   ]
 }

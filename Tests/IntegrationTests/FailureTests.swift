@@ -19,6 +19,22 @@ extension IntegrationTests {
       }
     }
 
+    @Test("A peer who lets only contacts ring", .timeLimit(.minutes(1)))
+    func stranger() async throws {
+      // Contacts are all accounts of one domain.
+      let stranger = Rig.current.account(at: "badturn.test")
+      try await CarillonProcess.run(["answer", "--from", "contacts", "--once"] + signingIn(bob)) { answerer in
+        try await answerer.event("online")
+        let refused = try await CarillonProcess.run(["call", bob, "--wait", "2s"] + signingIn(stranger))
+        #expect(refused.exitCode == 12, "\(refused.message)")
+        #expect(!refused.events.contains { $0.name == "call.ringing" })
+        #expect(!answerer.events.contains { $0.name.hasPrefix("call.") })
+        let outcome = try await CarillonProcess.run(["call", bob, "--for", "1s"] + signingIn(alice))
+        #expect(outcome.exitCode == 0, "\(outcome.message)")
+        #expect(try await answerer.outcome().exitCode == 0)
+      }
+    }
+
     @Test("A peer who is offline", .timeLimit(.minutes(1)))
     func offline() async throws {
       let outcome = try await CarillonProcess.run(["call", bob, "--wait", "2s"] + signingIn(alice))

@@ -32,6 +32,7 @@ let chromiumsSDP = sdpText(
   a=msid:0a71caee-ad9f-44c0-a8e6-08235973a444 0784dd0b-4d6c-4fe4-84f9-bd464ade1101
   a=rtcp-mux
   a=rtcp-rsize
+  a=rtcp-xr:rcvr-rtt=all
   a=rtpmap:111 opus/48000/2
   a=rtcp-fb:111 transport-cc
   a=fmtp:111 minptime=10;useinbandfec=1
@@ -63,6 +64,7 @@ let chromiumsSDP = sdpText(
   a=msid:0a71caee-ad9f-44c0-a8e6-08235973a444 1e405ae1-dc6d-4cb9-aedc-026100df83d3
   a=rtcp-mux
   a=rtcp-rsize
+  a=rtcp-xr:rcvr-rtt=all
   a=rtpmap:96 VP8/90000
   a=rtcp-fb:96 goog-remb
   a=rtcp-fb:96 transport-cc

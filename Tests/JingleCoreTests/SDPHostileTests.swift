@@ -70,7 +70,10 @@ import XMPPCore
       "a=rtpmap:0 PCMU/8000/256", "a=rtpmap:0 PCMU/4294967296", "a=fmtp:0", "a=ptime:x", "a=maxptime", "a=rtcp-fb:0",
       "a=rtcp-fb:x nack", "a=rtcp-fb:0 trr-int", "a=extmap:0 urn:x", "a=extmap:256 urn:x", "a=extmap:1/up urn:x",
       "a=extmap:1", "a=extmap:1/sendonly/x urn:x", "a=ssrc:1", "a=ssrc:x cname:y", "a=ssrc:4294967296 cname:y",
-      "a=ssrc:1 :y", "a=ssrc-group:FID", "a=ssrc-group:FID x", "a=ssrc-group:FID 1 1", "a=crypto:1 x", "a=ice-ufrag",
+      "a=ssrc:1 :y", "a=ssrc-group:FID", "a=ssrc-group:FID x", "a=ssrc-group:FID 1 1", "a=crypto:1 x",
+      "a=zrtp-hash:x", "a=zrtp-hash:1 2 3", "a=rtcp-xr:é", "a=rtcp-xr:\(String(repeating: "x", count: 257))",
+      "a=content", "a=content:", "a=content:alt,", "a=content:a b",
+      "a=content:\(String(repeating: "x", count: 65))", "a=ice-ufrag",
       "a=ice-ufrag:", "a=ice-pwd:a b", "a=ice-pwd:\(String(repeating: "x", count: 257))", "a=fingerprint:sha-256",
       "a=fingerprint:sha-256 00:11", "a=fingerprint:sha-256 zz", "a=setup:up", "a=candidate:x",
       "a=remote-candidates:1 x",
@@ -88,7 +91,8 @@ import XMPPCore
     arguments: [
       "a=rtpmap:5 x/1", "a=fmtp:5 x", "a=rtcp-fb:5 nack", "a=fingerprint:sha-1 00:11", "a=ice-options:rtp+ecn", "a=foo",
       "a=msid:a b", "a=rid:h send", "b=AS:1\nb=TIAS:1000", "a=tls-id:x", "a=ice-options:9x",
-      "a=extmap:1 urn:x\na=extmap:1 urn:y",
+      "a=extmap:1 urn:x\na=extmap:1 urn:y", "a=content:unheard-of", "a=rtcp-xr", "a=rtcp-xr:\na=rtcp-xr:x",
+      "a=content:main,main\na=content:main",
     ])
   func tolerated(line: String) throws {
     let description = try SessionDescription(parsing: sdp("m=audio 9 RTP/AVP 0\n\(line)"))
@@ -97,7 +101,11 @@ import XMPPCore
   }
 
   @Test(
-    "Multitudes are bounded", arguments: ["rtpmap", "fmtp", "rtcp-fb", "extmap", "ssrc", "ssrc-group", "crypto", "x"])
+    "Multitudes are bounded",
+    arguments: [
+      "rtpmap", "fmtp", "rtcp-fb", "extmap", "ssrc", "ssrc-group", "crypto", "zrtp-hash", "content", "rtcp-xr", "msid",
+      "x",
+    ])
   func multitudes(attribute: String) throws {
     let lines = (1...10_000).map { number in
       switch attribute {
@@ -107,6 +115,10 @@ import XMPPCore
       case "extmap": "a=extmap:\(4096 + number) urn:x:\(number)"
       case "ssrc": "a=ssrc:\(number) cname:x"
       case "ssrc-group": "a=ssrc-group:FID \(number)"
+      case "zrtp-hash": "a=zrtp-hash:\(number) a"
+      case "rtcp-xr": "a=rtcp-xr:\(number)"
+      case "msid": number == 1 ? "a=ssrc:1 cname:x" : "a=msid:\(number) a"
+      case "content": "a=content:a\(number),b\(number)"
       case "crypto": "a=crypto:\(number) a b"
       default: "a=x\(number)"
       }
@@ -147,6 +159,8 @@ import XMPPCore
       <payload-type id='0'/><source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1'>\
       <parameter name='cname:x' value='y'/></source>
       """,
+      "<payload-type id='0'/><encryption><zrtp-hash xmlns='urn:xmpp:jingle:apps:rtp:zrtp:1'>x</zrtp-hash></encryption>",
+      "<payload-type id='0'/><rtcp-xr xmlns='urn:ietf:rfc:3611'>x&#10;a=candidate:1</rtcp-xr>",
       "<payload-type id='0'/><encryption><crypto tag='1' crypto-suite='a&#10;b' key-params='c'/></encryption>",
     ])
   func injectionByDescription(xml: String) throws {

@@ -79,6 +79,42 @@ import XMPPCore
     #expect(text.contains("a=bundle-only\r\na=mid:1\r\n"))
   }
 
+  @Test("A track in several streams stays in all of them")
+  func severalStreams() throws {
+    let lines = ["a=msid:stream-1 track", "a=msid:stream-2 track"]
+    let text = sdp(
+      """
+      m=audio 9 RTP/AVP 0
+      \(lines.joined(separator: "\n"))
+      a=ssrc:1 cname:x
+      a=ssrc:1 msid:stream-1 track
+      a=ssrc:2 cname:x
+      a=ssrc:2 msid:stream-1 track
+      """)
+    let read = try SessionDescription(parsing: text).jingle(.sessionInitiate, sid: sid, from: .initiator)
+    #expect(read.omitted == [])
+    #expect(read.jingle.contents.first?.description?.rtp?.sources.map(\.msid?.stream) == ["stream-1", "stream-1"])
+    let written = try Jingle(read.jingle.element).sessionDescription(from: .initiator).description.text()
+    #expect(written.split(separator: "\r\n").filter { $0.hasPrefix("a=msid:") }.map(String.init) == lines)
+    #expect(written.contains("a=msid-semantic: WMS stream-1 stream-2\r\n"))
+  }
+
+  @Test("A candidate says whose generation it is of where libwebrtc looks for it")
+  func generationOfCandidates() throws {
+    let stanza = """
+      <jingle xmlns='urn:xmpp:jingle:1' action='transport-info' sid='1'><content creator='initiator' name='0'>\
+      <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='new' pwd='p'>\
+      <candidate component='1' foundation='f' generation='1' id='i' ip='192.0.2.1' port='9' priority='7' protocol='udp' \
+      type='host'/></transport></content></jingle>
+      """
+    #expect(
+      try jingle(stanza).trickledCandidates
+        == [
+          TrickledCandidate(
+            mid: "0", candidate: "candidate:f 1 udp 7 192.0.2.1 9 typ host generation 1 ufrag new", ufrag: "new")
+        ])
+  }
+
   // MARK: Jingle to SDP and back
 
   static let recorded: [(name: String, stanza: String, party: Jingle.Party)] = [
@@ -235,6 +271,25 @@ import XMPPCore
       a=ssrc:2301230316 cname:T5qvrIZj42v//eYQ|a=ssrc:2301230316 fancy|a=ssrc:386328120 cname:uEYgNtStZyTF74sM
       """
     ),
+    // XEP-0507 §3
+    (
+      """
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='slides'/>\
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='alt'/>\
+      <payload-type id='31' name='H261' clockrate='9000'/>
+      """, "RTP/AVP 31|a=content:slides,alt|a=rtpmap:31 H261/9000"
+    ),
+    (
+      """
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='speaker'/>\
+      <payload-type id='31' name='H261' clockrate='9000'/>
+      """, "RTP/AVP 31|a=content:speaker|a=rtpmap:31 H261/9000"
+    ),
+    (
+      """
+      <category xmlns='urn:xmpp:jingle:apps:category:0' name='sl'/><payload-type id='31' name='H261' clockrate='9000'/>
+      """, "RTP/AVP 31|a=content:sl|a=rtpmap:31 H261/9000"
+    ),
     // Bandwidth, in bits a second, and rtcp-mux
     (
       "<payload-type id='0' name='PCMU' clockrate='8000'/><bandwidth type='TIAS'>64000</bandwidth><rtcp-mux/>",
@@ -280,7 +335,7 @@ import XMPPCore
       trickled.first
         == TrickledCandidate(
           mid: "audio",
-          candidate: "candidate:125635254 1 udp 2122260223 127.0.0.1 44825 typ host generation 0 network 0",
+          candidate: "candidate:125635254 1 udp 2122260223 127.0.0.1 44825 typ host generation 0 ufrag zn2Z network 0",
           ufrag: "zn2Z"))
     let again = try Jingle(trickling: trickled + [.init(mid: "audio", candidate: "", ufrag: "zn2Z")], sid: stanza.sid) {
       mid, ufrag in mid == "audio" && ufrag == "zn2Z" ? "TKOm6LU8DXT5EWGqJ9B29BHD" : nil

@@ -484,6 +484,18 @@ extension [JingleSession.Output] {
     }
   }
 
+  @Test func `The candidates of what stood back are not told as the rival's`() throws {
+    var session = running(.responder)
+    session.add([content("video")])
+    let token = try #require(drain(&session).token)
+    session.send(transport(1, ufrag: "old1", pwd: "p1"), for: "video")
+    _ = session.take(.contentAdd, [content("video")])
+    session.acceptContents([content("video")])
+    let accepted = drain(&session) + session.take(.error(.tieBreak), for: token)
+    #expect(accepted.requests.map(\.action) == [.contentAccept])
+    #expect(session.take(.result(nil), for: try #require(accepted.token)).requests.isEmpty)
+  }
+
   @Test func `What stood back and was let in all the same is taken out, once its rival has left`() throws {
     var session = running(.responder)
     session.add([content("video")])

@@ -8,12 +8,14 @@ import XMPPCore
     case delivered(Int)
     case offered(overruling: [Int])
     case refused(StanzaError.Condition, JingleCondition?)
+    case violated(Int, Jingle.Action)
   }
 
   func route(_ router: JingleRouter<Int>, _ jingle: Jingle, from: JID = juliet) -> Outcome {
     switch router.route(jingle.element, from: from) {
     case .deliver(_, let handle): .delivered(handle)
     case .offer(_, let handles): .offered(overruling: handles.sorted())
+    case .violation(let violation, let handle): .violated(handle, violation.action)
     case .refuse(let error): .refused(error.condition, error.jingle)
     }
   }

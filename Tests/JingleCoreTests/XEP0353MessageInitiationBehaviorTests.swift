@@ -193,18 +193,17 @@ import XMPPCore
 
   func incoming(
     _ action: JingleMessage.Action = .propose([.rtp(RTPDescription(media: "audio"))]), from caller: JID = romeo,
-    isDelayed: Bool = false
+    hasCarbons: Bool = true
   ) -> IncomingProposal? {
     IncomingProposal(
-      message(action), from: caller, own: juliet, isDelayed: isDelayed, patience: .seconds(60), at: Self.start)
+      message(action), from: caller, own: juliet, hasCarbons: hasCarbons, patience: .seconds(60), at: Self.start)
   }
 
-  @Test func `A proposal tells who calls, about what, and how old it is`() throws {
-    let proposal = try #require(incoming(isDelayed: true))
+  @Test func `A proposal tells who calls, and about what`() throws {
+    let proposal = try #require(incoming())
     #expect(proposal.id == Self.id)
     #expect(proposal.caller == romeo)
     #expect(proposal.media == ["audio"])
-    #expect(proposal.isDelayed)
     #expect(proposal.nextDeadline == Self.start + .seconds(60))
   }
 
@@ -244,14 +243,14 @@ import XMPPCore
 
   /// What others say while it rings.
   static let news: [(JID, JingleMessage.Action, [IncomingProposal.Output])] = [
-    (romeo, .retract(busy), [.event(.retracted(busy))]),
+    (romeo, .retract(busy), [.event(.retracted(busy, isTieBreak: false))]),
     (romeo, .finish(busy), [.event(.finished(busy, migratedTo: nil))]),
     (romeo, .proceed, []),
     (romeo, .reject(busy), []),
     (romeo, .accept, []),
     (julietsPhone, .accept, [.event(.answeredElsewhere(device: julietsPhone))]),
     (julietsPhone, .proceed, [.event(.answeredElsewhere(device: julietsPhone))]),
-    (julietsPhone, .reject(busy), [.event(.rejectedElsewhere(busy, device: julietsPhone))]),
+    (julietsPhone, .reject(busy), [.event(.rejectedElsewhere(busy, isTieBreak: false, device: julietsPhone))]),
     (julietsPhone, .ringing, []),
     (julietsPhone, .retract(nil), []),
     (juliet, .accept, []),
@@ -266,10 +265,10 @@ import XMPPCore
     sender: JID, action: JingleMessage.Action, outputs: [IncomingProposal.Output]
   ) throws {
     var proposal = try #require(incoming())
-    proposal.receive(message(action), from: sender)
+    proposal.receive(message(action), from: sender, at: Self.start)
     #expect(drain(&proposal) == outputs)
     #expect((proposal.nextDeadline == nil) == !outputs.isEmpty)
-    proposal.receive(message(action, id: "other"), from: sender)
+    proposal.receive(message(action, id: "other"), from: sender, at: Self.start)
     #expect(drain(&proposal).isEmpty)
   }
 
@@ -278,21 +277,21 @@ import XMPPCore
       var proposal = try #require(incoming())
       proposal.accept(patience: .seconds(10), at: Self.start)
       _ = drain(&proposal)
-      proposal.receive(message(action), from: sender)
+      proposal.receive(message(action), from: sender, at: Self.start)
       #expect(drain(&proposal).isEmpty)
     }
     var proposal = try #require(incoming())
     proposal.accept(patience: .seconds(10), at: Self.start)
     _ = drain(&proposal)
-    proposal.receive(message(.retract(nil)), from: romeo)
-    #expect(drain(&proposal) == [.event(.retracted(nil))])
+    proposal.receive(message(.retract(nil)), from: romeo, at: Self.start)
+    #expect(drain(&proposal) == [.event(.retracted(nil, isTieBreak: false))])
   }
 
   @Test func `The peer's finish can be answered`() throws {
     var proposal = try #require(incoming())
     proposal.accept(patience: .seconds(10), at: Self.start)
     _ = drain(&proposal)
-    proposal.receive(message(.finish(nil, migratedTo: "new")), from: romeo)
+    proposal.receive(message(.finish(nil, migratedTo: "new")), from: romeo, at: Self.start)
     #expect(drain(&proposal) == [.event(.finished(nil, migratedTo: "new"))])
     proposal.finish(Jingle.Reason(.success))
     #expect(drain(&proposal) == [.send(message(.finish(Jingle.Reason(.success))), to: romeo)])
@@ -310,5 +309,102 @@ import XMPPCore
     _ = drain(&proposal)
     proposal.timeout(at: Self.start + .seconds(10))
     #expect(drain(&proposal) == [.send(message(.finish(Jingle.Reason(.timeout))), to: romeo), .event(.timedOut)])
+  }
+
+  @Test func `Where the server makes no copies, the account's other devices are told of a refusal directly`() throws {
+    var proposal = try #require(incoming(hasCarbons: false))
+    proposal.reject(Self.busy)
+    #expect(
+      drain(&proposal) == [
+        .send(message(.reject(Self.busy)), to: romeo), .send(message(.reject(Self.busy)), to: juliet.bare),
+      ])
+  }
+
+  @Test func `A tie that another device of the account wins is told as such`() throws {
+    let tieBreak = Jingle.Reason(.expired, text: "Tie-Break")
+    var proposal = try #require(incoming())
+    proposal.receive(message(.retract(tieBreak, isTieBreak: true)), from: romeo, at: Self.start)
+    #expect(drain(&proposal) == [.event(.retracted(tieBreak, isTieBreak: true))])
+    proposal = try #require(incoming())
+    proposal.receive(message(.reject(tieBreak, isTieBreak: true)), from: julietsPhone, at: Self.start)
+    #expect(
+      drain(&proposal) == [.event(.rejectedElsewhere(tieBreak, isTieBreak: true, device: julietsPhone))])
+  }
+
+  /// What another device says when this one took the call, too, and what is told if the session does not come here.
+  static let races: [(JingleMessage.Action, IncomingProposal.Event)] = [
+    (.accept, .answeredElsewhere(device: julietsPhone)), (.proceed, .answeredElsewhere(device: julietsPhone)),
+    (.reject(busy), .rejectedElsewhere(busy, isTieBreak: false, device: julietsPhone)),
+  ]
+
+  @Test(arguments: races)
+  func `Of two devices that answer at once the one without the session steps back in silence`(
+    action: JingleMessage.Action, event: IncomingProposal.Event
+  ) throws {
+    for ending in ["silence", "hang-up", "finish"] {
+      var proposal = try #require(incoming())
+      proposal.accept(patience: .seconds(30), at: Self.start)
+      _ = drain(&proposal)
+      proposal.receive(message(action), from: julietsPhone, at: Self.start + .seconds(1))
+      proposal.receive(message(action), from: julietsPhone, at: Self.start + .seconds(5))
+      #expect(drain(&proposal).isEmpty)
+      #expect(proposal.nextDeadline == Self.start + .seconds(11))
+      switch ending {
+      case "silence":
+        proposal.timeout(at: Self.start + .seconds(11))
+        #expect(drain(&proposal) == [.event(event)])
+      case "finish":
+        proposal.receive(message(.finish(nil)), from: julietsPhone, at: Self.start + .seconds(2))
+        #expect(drain(&proposal) == [.event(event)])
+      default:
+        proposal.reject()
+        #expect(drain(&proposal).isEmpty)
+      }
+      #expect(proposal.nextDeadline == nil)
+    }
+  }
+
+  @Test(arguments: races)
+  func `Of two devices that answer at once the one with the session keeps it`(
+    action: JingleMessage.Action, event: IncomingProposal.Event
+  ) throws {
+    for sessionFirst in [true, false] {
+      var proposal = try #require(incoming())
+      proposal.accept(patience: .seconds(30), at: Self.start)
+      _ = drain(&proposal)
+      if sessionFirst { proposal.sessionBegan() }
+      proposal.receive(message(action), from: julietsPhone, at: Self.start)
+      if !sessionFirst { proposal.sessionBegan() }
+      proposal.receive(message(.finish(nil)), from: julietsPhone, at: Self.start)
+      proposal.timeout(at: Self.start + .seconds(100))
+      #expect(drain(&proposal).isEmpty)
+      proposal.finish(nil)
+      #expect(drain(&proposal) == [.send(message(.finish(nil)), to: romeo)])
+    }
+  }
+
+  @Test func `What the caller says to another device is not this one's business once it took the call`() throws {
+    for action in [.retract(nil), .finish(nil)] as [JingleMessage.Action] {
+      var proposal = try #require(incoming())
+      proposal.accept(patience: .seconds(30), at: Self.start)
+      _ = drain(&proposal)
+      proposal.receive(message(action), from: romeo, to: julietsPhone, at: Self.start)
+      #expect(drain(&proposal).isEmpty)
+      for recipient in [juliet, juliet.bare] {
+        var twin = proposal
+        twin.receive(message(action), from: romeo, to: recipient, at: Self.start)
+        #expect(drain(&twin).count == 1)
+      }
+    }
+  }
+
+  @Test func `An error of one device does not end what rings on another`() {
+    var proposal = outgoing()
+    proposal.receive(message(.ringing), from: juliet)
+    _ = drain(&proposal)
+    proposal.receiveError(StanzaError(.serviceUnavailable))
+    #expect(drain(&proposal).isEmpty)
+    proposal.receive(message(.proceed), from: juliet)
+    #expect(drain(&proposal) == [.event(.proceeded(device: juliet))])
   }
 }

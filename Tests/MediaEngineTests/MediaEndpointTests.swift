@@ -74,7 +74,7 @@ struct MediaEndpointTests {
     await party.endpoint.addRemote(pair.descriptions[1].candidates)
     await party.endpoint.remoteGatheringDone()
     await party.startMedia(ssrc: 3)
-    #expect(await party.endpoint.restartICE() == nil)
+    #expect(try await party.endpoint.restartICE() == nil)
     #expect(await party.endpoint.connectivity.ice == .new)
     await party.drainEvents()
     await pair.b.endpoint.close()
@@ -100,7 +100,7 @@ struct MediaEndpointTests {
     do {
       let party = Party(on: GLibLoop(name: name), controlling: true, servers: servers)
       let description = try await party.endpoint.start()
-      #expect(description.candidates.map(\.kind) == [.host])
+      #expect(Set(description.candidates.map(\.kind)) == [.host])
       #expect(await party.endpoint.connectivity.ice == .gathering)
       if !byDropping { await party.endpoint.close() }
     }
@@ -210,42 +210,6 @@ struct MediaEndpointTests {
       #expect(party.units.isEmpty)
     }
     await pair.close()
-  }
-
-  @Test("keep talking through an ICE restart")
-  func restart() async throws {
-    let relay = try UDPRelay()
-    defer { relay.stop() }
-    let pair = try await Pair(relay: relay)
-    _ = try await pair.connected()
-    try await pair.a.talk(to: pair.b, frames: 5)
-    let (a, candidatesOfA) = try #require(await pair.a.endpoint.restartICE())
-    let (b, candidatesOfB) = try #require(await pair.b.endpoint.restartICE())
-    #expect(a != pair.descriptions[0].credentials)
-    #expect(b != pair.descriptions[1].credentials)
-    let hostOfA = try #require(candidatesOfA.first { $0.kind == .host })
-    let hostOfB = try #require(candidatesOfB.first { $0.kind == .host })
-    await pair.a.endpoint.setRemote(b)
-    await pair.b.endpoint.setRemote(a)
-    await pair.a.endpoint.addRemote([hostOfB.at(port: relay.port(towards: .a))])
-    await pair.b.endpoint.addRemote([hostOfA.at(port: relay.port(towards: .b))])
-    await pair.a.endpoint.remoteGatheringDone()
-    await pair.b.endpoint.remoteGatheringDone()
-    async let there: Void = pair.a.talk(to: pair.b, frames: 20)
-    async let back: Void = pair.b.talk(to: pair.a, frames: 20)
-    _ = try await (there, back)
-    // Both have checked the path under the new names, and found it good.
-    let name = Array("\(b.ufrag):\(a.ufrag)".utf8)
-    while !relay.traffic.contains(where: { $0.receiver == .b && $0.datagram.contains(name) }) {
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    for party in [pair.a, pair.b] {
-      while await party.endpoint.connectivity.ice != .ready { try await Task.sleep(for: .milliseconds(5)) }
-    }
-    try await pair.a.talk(to: pair.b, frames: 5)
-    await pair.close()
-    await pair.a.drainEvents()
-    #expect(!pair.a.events.contains { if case .failed = $0 { true } else { false } })
   }
 
   @Test("end when the peer falls silent")

@@ -20,12 +20,14 @@ final class Party: Sendable {
   private let log = Box()
 
   init(
-    on loop: GLibLoop = GLibLoop(), controlling: Bool, servers: [ICEServer] = [],
-    localAddresses: [String] = ["127.0.0.1"], consentTimeout: Duration = .seconds(30)
+    on loop: GLibLoop = GLibLoop(), controlling: Bool, servers: [ICEServer] = [], relayOnly: Bool = false,
+    localAddresses: [String] = ["127.0.0.1"], consentTimeout: Duration = .seconds(30),
+    restartTimeout: Duration = .seconds(30)
   ) {
     var configuration = MediaEndpoint.Configuration(
-      controlling: controlling, servers: servers, localAddresses: localAddresses)
+      controlling: controlling, servers: servers, relayOnly: relayOnly, localAddresses: localAddresses)
     configuration.consentTimeout = consentTimeout
+    configuration.restartTimeout = restartTimeout
     endpoint = MediaEndpoint(on: loop, configuration)
   }
 
@@ -141,11 +143,15 @@ struct Pair {
   ///   - lie: what `a` is told about `b` that is not so.
   init(
     on loops: (GLibLoop, GLibLoop)? = nil, relay: UDPRelay? = nil, lie: Lie? = nil,
-    consentTimeout: Duration = .seconds(30)
+    consentTimeout: Duration = .seconds(30), restartTimeout: Duration = .seconds(30)
   ) async throws {
     let loop = GLibLoop()
-    a = Party(on: loops?.0 ?? loop, controlling: true, consentTimeout: consentTimeout)
-    b = Party(on: loops?.1 ?? loop, controlling: false, consentTimeout: consentTimeout)
+    a = Party(
+      on: loops?.0 ?? loop, controlling: true, consentTimeout: consentTimeout,
+      restartTimeout: restartTimeout)
+    b = Party(
+      on: loops?.1 ?? loop, controlling: false, consentTimeout: consentTimeout,
+      restartTimeout: restartTimeout)
     var ofA = try await a.endpoint.start()
     var ofB = try await b.endpoint.start()
     descriptions = [ofA, ofB]

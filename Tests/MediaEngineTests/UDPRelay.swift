@@ -88,7 +88,7 @@ final class UDPRelay: Sendable {
     return (socket, UInt16(bigEndian: address.sin_port))
   }
 
-  private static func loopback(port: UInt16) -> sockaddr_in {
+  static func loopback(port: UInt16) -> sockaddr_in {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian

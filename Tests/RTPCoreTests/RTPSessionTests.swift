@@ -194,6 +194,8 @@ struct RTPSessionTests {
     receive([packet(1), packet(2, payloadType: 13), packet(3)], into: &session)
     #expect(outputs(of: &session) == [.event(.firstMediaReceived(ssrc: Self.remote))])
     #expect(session.statistics.packetsOfUnknownPayloadType == 2)
+    #expect(session.statistics.audio?.inbound.packetsOfUnknownPayloadType == 1)
+    #expect(session.statistics.rtpPacketsReceived == 4)
     #expect(session.statistics.audio?.inbound.packetsLost == 0)
   }
 

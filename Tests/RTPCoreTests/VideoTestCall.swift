@@ -7,6 +7,14 @@ struct VideoTestCall {
   static let start = Instant(nanoseconds: 5_000_000_000)
   static let frameInterval = Duration.nanoseconds(33_333_333)
 
+  struct Encoder {
+    var target: Int?
+    var keyFrameRequests: [Instant] = []
+    var isKeyFrameDue = true
+    var sentFrames = 0
+    var targets: [(time: Instant, bitsPerSecond: Int)] = []
+  }
+
   struct Party {
     var session: RTPSession
     /// Packets on their way to the other side.
@@ -14,20 +22,22 @@ struct VideoTestCall {
     var sendsVideo = true
     var sendsAudio = true
 
-    // The encoder.
-    var target: Int?
-    var keyFrameRequests: [Instant] = []
-    var isKeyFrameDue = true
-    var sentFrames = 0
+    /// By stream; each begins with its first target.
+    var encoders: [Int: Encoder] = [:]
+    var target: Int? { encoders[0]?.target }
+    var keyFrameRequests: [Instant] { encoders[0]?.keyFrameRequests ?? [] }
+    var sentFrames: Int { encoders[0]?.sentFrames ?? 0 }
     var nextVideo: Instant
     var nextAudio: Instant
     var audioPosition: Int64 = 0
-    var targets: [(time: Instant, bitsPerSecond: Int)] = []
+    var targets: [(time: Instant, bitsPerSecond: Int)] { encoders[0]?.targets ?? [] }
 
     // What was received.
     var events: [RTPSession.Event] = []
-    var frames: [ReceivedVideoFrame] = []
+    var received: [(frame: ReceivedVideoFrame, stream: Int, time: Instant)] = []
+    var frames: [ReceivedVideoFrame] { received.map(\.frame) }
     var audio: [ReceivedAudioFrame] = []
+    var concealments: [Concealment] = []
     var longestPause = Duration.zero
     var lastFrameAt: Instant?
     var packets: [(time: Instant, bytes: [UInt8], kind: RTPSession.OutgoingPacket.Kind)] = []
@@ -122,16 +132,21 @@ struct VideoTestCall {
 
   private mutating func sendVideo(_ index: Int) {
     parties[index].nextVideo = parties[index].nextVideo + Self.frameInterval
-    guard parties[index].sendsVideo, let target = parties[index].target else { return }
-    let isKeyFrame = parties[index].isKeyFrameDue
-    parties[index].isKeyFrameDue = false
+    guard parties[index].sendsVideo else { return }
+    for stream in parties[index].encoders.keys.sorted() { sendVideo(index, stream) }
+  }
+
+  private mutating func sendVideo(_ index: Int, _ stream: Int) {
+    guard let encoder = parties[index].encoders[stream], let target = encoder.target else { return }
+    let isKeyFrame = encoder.isKeyFrameDue
+    parties[index].encoders[stream]?.isKeyFrameDue = false
     let size = Double(target) / 8 / 30 * Double.random(in: 0.7...1.3, using: &generator) * (isKeyFrame ? 4 : 1)
     parties[index].session.send(
       EncodedVideoFrame(
         payload: VideoFixture.vp8(isKeyFrame: isKeyFrame, count: max(Int(size), 20)), isKeyFrame: isKeyFrame,
         capturedAt: now),
-      stream: 0, at: now)
-    parties[index].sentFrames += 1
+      stream: stream, at: now)
+    parties[index].encoders[stream]?.sentFrames += 1
   }
 
   private mutating func sendAudio(_ index: Int) {
@@ -152,19 +167,19 @@ struct VideoTestCall {
         parties[index].packets.append((now, packet.bytes, packet.kind))
         parties[index].path.send(packet.bytes, size: packet.bytes.count, at: now)
       case .audio(.frame(let frame)), .audio(.skipped(let frame)): parties[index].audio.append(frame)
-      case .audio: break
-      case .video(let frame, _):
+      case .audio(.concealment(let concealment)): parties[index].concealments.append(concealment)
+      case .video(let frame, let stream):
         if let last = parties[index].lastFrameAt {
           parties[index].longestPause = max(parties[index].longestPause, now - last)
         }
         parties[index].lastFrameAt = now
-        parties[index].frames.append(frame)
-      case .encoder(.bitsPerSecond(let target), _):
-        parties[index].target = target
-        parties[index].targets.append((now, target))
-      case .encoder(.keyFrame, _):
-        parties[index].keyFrameRequests.append(now)
-        parties[index].isKeyFrameDue = true
+        parties[index].received.append((frame, stream, now))
+      case .encoder(.bitsPerSecond(let target), let stream):
+        parties[index].encoders[stream, default: Encoder()].target = target
+        parties[index].encoders[stream]?.targets.append((now, target))
+      case .encoder(.keyFrame, let stream):
+        parties[index].encoders[stream, default: Encoder()].keyFrameRequests.append(now)
+        parties[index].encoders[stream]?.isKeyFrameDue = true
       case .event(let event): parties[index].events.append(event)
       }
     }

@@ -99,4 +99,27 @@ import XMPPCore
     #expect(Set(ids).count == 1000)
     #expect(ids.allSatisfy { $0.count == 32 && $0.allSatisfy(\.isHexDigit) })
   }
+
+  @Test("A request that waits for a stream never times out, until its time begins anew")
+  func suspended() throws {
+    var random = FixedGenerator()
+    var tracker = IQTracker(account: try jid("me@home.example/phone"))
+    let iq = tracker.request(.get(Ping.request), at: now, using: &random)
+    tracker.suspend(iq.id)
+    #expect(tracker.nextDeadline == nil && tracker.timeout(at: now + .seconds(3600)).isEmpty && tracker.count == 1)
+    tracker.resume(iq.id, until: now + .seconds(3700))
+    tracker.resume("unknown", until: now)
+    #expect(tracker.nextDeadline == now + .seconds(3700))
+    #expect(tracker.timeout(at: now + .seconds(3700)) == [iq.id])
+  }
+
+  @Test("After a stream under another address its own server answers under that")
+  func rebound() throws {
+    var random = FixedGenerator()
+    var tracker = IQTracker(account: try jid("me@home.example/phone"))
+    let iq = tracker.request(.get(Ping.request), at: now, using: &random)
+    tracker.rebind(to: try jid("me@home.example/other"))
+    #expect(tracker.receive(IQ(id: iq.id, from: try jid("me@home.example/phone"), .result(nil))) == nil)
+    #expect(tracker.receive(IQ(id: iq.id, from: try jid("me@home.example/other"), .result(nil))) != nil)
+  }
 }

@@ -49,6 +49,25 @@ import XMPPCore
     #expect(throws: MessageCarbon.Refusal.forged) { try unwrap(received) }
   }
 
+  @Test("A copy to somebody else, or with a copy inside, is forged (XEP-0280 §7, §11)")
+  func misplaced() throws {
+    for recipient in ["tybalt@capulet.example/home", "montague.example"] {
+      var message = try copy("received", from: "juliet@capulet.example/balcony", to: "romeo@montague.example/garden")
+      message.to = try jid(recipient)
+      #expect(throws: MessageCarbon.Refusal.forged) { try unwrap(message) }
+    }
+    let inner = try copy("sent", from: "romeo@montague.example/garden", to: "juliet@capulet.example/balcony")
+    for outerFrom in ["romeo@montague.example", "tybalt@capulet.example/home"] {
+      var nested = inner
+      nested.from = try jid(outerFrom)
+      let forwarded = XMLElement("forwarded", namespace: "urn:xmpp:forward:0", children: [nested.element])
+      let message = Message(
+        type: .chat, from: try jid("romeo@montague.example"), to: try jid("romeo@montague.example/home"),
+        payloads: [XMLElement("received", namespace: MessageCarbon.namespace, children: [forwarded])])
+      #expect(throws: MessageCarbon.Refusal.forged) { try unwrap(message) }
+    }
+  }
+
   @Test(
     "A wrapper without a readable message is malformed",
     arguments: [

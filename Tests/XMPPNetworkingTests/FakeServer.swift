@@ -15,6 +15,8 @@ final class FakeServer: Sendable {
     /// The client's stream header: outside of TLS, inside, and after authentication.
     case opened, openedSecured, openedAuthenticated
     case startTLS, auth, response, bind
+    /// Of stream management (XEP-0198), which is offered where the script reacts to either.
+    case enable, resume
     /// Any element after binding, by its name.
     case stanza(String)
     /// The client's end tag.
@@ -44,9 +46,18 @@ final class FakeServer: Sendable {
     + " from='example.test' id='1' version='1.0'>"
 
   let port: Int
+  /// What came inside TLS, of all connections.
+  let received = Received()
   private let channel: any Channel
 
+  final class Received: Sendable {
+    private let state = Mutex<[XMLElement]>([])
+    var elements: [XMLElement] { state.withLock { $0 } }
+    fileprivate func append(_ element: XMLElement) { state.withLock { $0.append(element) } }
+  }
+
   init(_ script: Script) async throws {
+    let received = received
     let secret = ExporterSecret()
     let context = try script.identity.serverContext { line in
       let words = String(buffer: line).split(whereSeparator: \.isWhitespace)
@@ -57,7 +68,7 @@ final class FakeServer: Sendable {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           if script.directTLS { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
-          try channel.pipeline.syncOperations.addHandler(Handler(script, context, secret))
+          try channel.pipeline.syncOperations.addHandler(Handler(script, context, secret, received))
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
@@ -81,8 +92,10 @@ final class FakeServer: Sendable {
     var isAuthenticated = false
     var isBound = false
     var proof: String?
+    let received: Received
 
-    init(_ script: Script, _ context: NIOSSLContext, _ secret: ExporterSecret) {
+    init(_ script: Script, _ context: NIOSSLContext, _ secret: ExporterSecret, _ received: Received) {
+      self.received = received
       self.script = script
       self.secret = secret
       self.context = context
@@ -115,12 +128,18 @@ final class FakeServer: Sendable {
           features += "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>\(types)</sasl-channel-binding>"
         }
         if isAuthenticated { features = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>" }
+        if isAuthenticated, script.reactions[.enable] != nil || script.reactions[.resume] != nil {
+          features += "<sm xmlns='urn:xmpp:sm:3'/>"
+        }
         send("\(FakeServer.header)<stream:features>\(features)</stream:features>", context)
       }
     }
 
     private func received(_ element: XMLElement, _ context: ChannelHandlerContext) {
+      if isSecured { received.append(element) }
       switch element.name {
+      case "enable": react(to: .enable, context) {}
+      case "resume": react(to: .resume, context) {}
       case "starttls":
         react(to: .startTLS, context) {
           send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", context)

@@ -6,8 +6,10 @@ import itertools
 import json
 import os
 import pathlib
+import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -42,14 +44,19 @@ class Events:
     def named(self, name):
         return [event for event in self.all if event.get("event") == name]
 
-    def expect(self, name, seconds):
-        """The first event of that name; fails after `seconds`, at an error, or when no more events can come."""
+    def expect(self, name, seconds, count=1, **more):
+        """The event of that name, and with these values, that comes as number `count`; fails after `seconds`, at an
+        error, or when no more events can come."""
+        def matching():
+            return [event for event in self.named(name) if all(event.get(key) == more[key] for key in more)]
+
         def happened():
-            return self.named(name) or self.named("error") or self.closed
+            return len(matching()) >= count or self.named("error") or self.closed
         with self._changed:
             self._changed.wait_for(happened, timeout=seconds)
-        if found := self.named(name):
-            return found[0]
+        if len(found := matching()) >= count:
+            return found[count - 1]
+        name = " ".join([name, *(f"{key}={value}" for key, value in more.items())])
         if errors := self.named("error"):
             raise Failure(f"{self.who}: {errors[0].get('message')}")
         raise Failure(f"{self.who}: " + (f"ended without {name}" if self.closed else f"no {name} within {seconds} s"))
@@ -100,8 +107,13 @@ class Carillon:
 
     def _read(self):
         for line in self.process.stdout:
-            self.events.add(json.loads(line))
+            self.events.add({**json.loads(line), "at": time.monotonic()})
         self.events.close()
+
+    def command(self, command, **more):
+        """Asks something of a running call."""
+        self.process.stdin.write(json.dumps({"command": command, **more}) + "\n")
+        self.process.stdin.flush()
 
     def exit_code(self, seconds):
         try:
@@ -118,7 +130,7 @@ def carillon(program, arguments, account, servers, log):
                "--host", servers["RIG_HOST"], "--ca-file", servers["RIG_CA_FILE"]]
     environment = dict(os.environ, CARILLON_PASSWORD=servers["RIG_PASSWORD"])
     with open(log, "w") as errors:
-        with running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
+        with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
                      env=environment) as process:
             yield Carillon(process)
 
@@ -126,9 +138,12 @@ def carillon(program, arguments, account, servers, log):
 class PageServer:
     """Serves the peer's page on loopback, gives each page its job, and collects what it reports."""
 
-    def __init__(self):
+    def __init__(self, translate):
+        """`translate` turns what a page posts to /sdp into what it is answered, both JSON objects."""
         self.jobs = {}
         self.events = {}
+        self.commands = {}
+        self.translate = translate
 
     @contextlib.contextmanager
     def serving(self):
@@ -150,12 +165,19 @@ class PageServer:
                 self.wfile.write(body)
 
             def do_GET(self):
+                if self.path.startswith("/command"):
+                    with contextlib.suppress(queue.Empty, KeyError):
+                        return self.answer(json.dumps(pages.commands[self.page()].get(timeout=20)).encode())
+                    self.send_response(204)
+                    return self.end_headers()
                 if not self.path.startswith("/job"):
                     return super().do_GET()
                 self.answer(json.dumps(pages.jobs.get(self.page(), {})).encode())
 
             def do_POST(self):
                 event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.startswith("/sdp"):
+                    return self.answer(json.dumps(pages.translate(event)).encode())
                 if events := pages.events.get(self.page()):
                     events.add({**event, "at": time.monotonic()})
                 self.answer(b"")
@@ -174,16 +196,16 @@ class PageServer:
             server.server_close()
 
     @contextlib.contextmanager
-    def page(self, job, folder):
-        """A Chromium of its own that does the job; yields its events."""
+    def page(self, job, folder, document=""):
+        """A Chromium of its own that does the job; yields its events, whose `command` asks more of it."""
         name = str(len(self.jobs) + 1)
         self.jobs[name] = job
         events = self.events[name] = Events("Chromium")
-        home = folder / f"chromium-{name}"
-        home.mkdir(exist_ok=True)
+        asked = self.commands[name] = queue.SimpleQueue()
+        events.command = lambda command, **more: asked.put({"command": command, **more})
         flags = [
             "--headless=new", "--no-sandbox",  # only our own page is ever open
-            "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + str(home / "profile"),
+            "--disable-gpu", "--disable-dev-shm-usage",
             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-extensions", "--disable-breakpad", "--no-proxy-server",
             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
@@ -191,8 +213,10 @@ class PageServer:
             "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
             "--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns",
         ]
-        environment = dict(os.environ, HOME=str(home), TMPDIR=str(home))
-        with open(folder / f"chromium-{name}.log", "w") as log:
-            with running(["chromium", *flags, f"{self.address}?page={name}"], stdin=subprocess.DEVNULL, stdout=log,
-                         stderr=log, env=environment):
+        # Chromium makes a socket in its home, whose path may have 108 bytes and no more.
+        with (tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as home,
+              open(folder / f"chromium-{name}.log", "w") as log):
+            environment = dict(os.environ, HOME=home, TMPDIR=home)
+            command = ["chromium", f"--user-data-dir={home}/profile", *flags, f"{self.address}{document}?page={name}"]
+            with running(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment):
                 yield events

@@ -12,10 +12,74 @@ public enum CallEvent: Sendable {
   case connected(ConnectionReport)
   /// Once a second while connected.
   case statistics(CallStatistics)
+  /// A medium joined the call. What is there from the beginning is not told.
+  case added(CallContent, byPeer: Bool)
+  /// A medium that the peer wanted to add was not taken.
+  case refused(CallContent)
+  /// A medium flows in other directions.
+  case modified(CallContent, byPeer: Bool)
+  /// A medium left the call.
+  case removed(CallContent, byPeer: Bool)
+  /// One side sends nothing of a kind for now: silence, or no pictures.
+  case muted(MediaKind, byPeer: Bool)
+  case unmuted(MediaKind, byPeer: Bool)
+  /// Nothing flows either way, until both sides are back.
+  case held(byPeer: Bool)
+  case unheld(byPeer: Bool)
+  /// A key of the telephone's pad (RFC 4733): `0`…`9`, `*`, `#`, `A`…`D`.
+  case dtmf(Character, duration: Duration, byPeer: Bool)
+  /// A new path is looked for, while the old one carries on.
+  case restartingICE(byPeer: Bool)
+  /// Media goes another way than before: after a restart, or since ICE found a better one.
+  case pathChanged(MediaPath)
+  /// Nothing of a kind has come for 5 s, though it should.
+  case mediaMissing(MediaKind, MediaAbsence)
+  /// What was missing comes again.
+  case mediaFound(MediaKind)
+  /// The stream to the server is down; media goes on.
+  case signallingLost
+  /// There is a stream again, and the peer still knows the call. Of a call that is still being set up only the former
+  /// is known.
+  case signallingRestored
   /// Something that does not end the call, but that a person would want to know.
   case warning(CallError)
   /// Always the last event.
   case ended(CallEnd)
+}
+
+/// The way that media goes, by the kinds of its two ends: `host`, `srflx`, `prflx` or `relay`.
+public struct MediaPath: Hashable, Sendable {
+  public var localCandidateType: String
+  public var remoteCandidateType: String
+  /// `udp` or `tcp`, between the two candidates.
+  public var transport: String
+  /// How this side reaches its TURN server: `udp`, `tcp` or `tls`; nil when the path is not relayed for it.
+  public var relayProtocol: String?
+
+  public init(
+    localCandidateType: String, remoteCandidateType: String, transport: String = "udp", relayProtocol: String? = nil
+  ) {
+    self.localCandidateType = localCandidateType
+    self.remoteCandidateType = remoteCandidateType
+    self.transport = transport
+    self.relayProtocol = relayProtocol
+  }
+}
+
+/// Why nothing comes, as far as this side knows.
+public enum MediaAbsence: String, Hashable, Sendable {
+  /// The peer holds the call, or this side does.
+  case onHold
+  /// The peer said that it is muted.
+  case muted
+  /// The path is lost: nothing at all comes from the peer (RFC 7675).
+  case consentLost
+  /// Packets come, and none of them authenticates.
+  case nothingDecrypts
+  /// Packets come under payload types that were not agreed on.
+  case unknownPayloadType
+  /// Nothing tells why: the peer's reports come, its media does not.
+  case notSent
 }
 
 /// How the media path was set up.
@@ -30,9 +94,8 @@ public struct ConnectionReport: Sendable {
   public var iceTime: Duration
   /// From the selected pair to the DTLS handshake's end.
   public var dtlsTime: Duration
-  /// `host`, `srflx`, `prflx` or `relay`.
-  public var localCandidateType: String
-  public var remoteCandidateType: String
+  /// Of the call's first content; where there is no bundle, others have paths of their own.
+  public var path: MediaPath
   /// Such as `DTLS 1.2`.
   public var dtlsVersion: String
   /// IANA's name, such as `SRTP_AEAD_AES_128_GCM`.
@@ -86,6 +149,8 @@ public struct CallStatistics: Sendable {
 /// A stream that is sent (W3C webrtc-stats `outbound-rtp` and what the peer says of it, `remote-inbound-rtp`).
 public struct OutboundStreamStatistics: Sendable {
   public var kind: MediaKind
+  /// The content's name.
+  public var mid = ""
   /// Payload name and clock rate, such as `opus/48000/2` or `VP8/90000`.
   public var codec: String
   public var ssrc: UInt32
@@ -138,6 +203,8 @@ public struct OutboundVideoStatistics: Sendable {
 /// A stream that is received (W3C webrtc-stats `inbound-rtp`).
 public struct InboundStreamStatistics: Sendable {
   public var kind: MediaKind
+  /// The content's name.
+  public var mid = ""
   /// Payload name and clock rate, such as `opus/48000/2` or `VP8/90000`.
   public var codec: String
   /// Nil before the first packet.
@@ -206,4 +273,7 @@ public struct CallEnd: Sendable {
   public var statistics: CallStatistics?
   /// Set when the call failed.
   public var error: CallError?
+  /// The `sid` of the call that goes on in this one's place, when the peer changed devices, came back after it was
+  /// lost, or called at the same moment (XEP-0353 §4).
+  public var migratedTo: String?
 }

@@ -2,8 +2,11 @@ import Foundation
 
 /// Somebody calls: to be answered exactly once.
 ///
-/// Returning from the handler without an answer declines. When the caller gives up, or another device takes the call,
-/// the handler's task is cancelled, and an answer that comes all the same throws.
+/// Returning from the handler without an answer declines. When the caller gives up, or another device takes or declines
+/// the call, the handler's task is cancelled, `end` tells why, and an answer that comes all the same throws.
+///
+/// One call of each account rings at a time: when the same account calls again meanwhile, the new call takes the place
+/// of the one that rings.
 public struct IncomingCall: ~Copyable, Sendable {
   /// The device that calls.
   public let peer: JID
@@ -11,15 +14,24 @@ public struct IncomingCall: ~Copyable, Sendable {
   public let sid: String
   /// What the caller proposes to exchange.
   public let media: Set<MediaKind>
+  /// The `sid` of the running call whose place this one takes: the peer goes on from another device, or came back after
+  /// its connection was lost. That call is over; a person who was in it will want this one without being asked.
+  public let replaces: String?
   private let id: UUID
   private let client: Client
 
-  init(peer: JID, sid: String, id: UUID, media: Set<MediaKind>, client: Client) {
+  init(peer: JID, sid: String, id: UUID, media: Set<MediaKind>, replaces: String?, client: Client) {
     self.peer = peer
     self.sid = sid
     self.id = id
     self.media = media
+    self.replaces = replaces
     self.client = client
+  }
+
+  /// How the call ended; nil while it rings. `answeredElsewhere` and `declinedElsewhere` tell of the account's other devices.
+  public var end: CallEnd? {
+    get async { await client.end(ofOffered: id) }
   }
 
   /// Takes the call.

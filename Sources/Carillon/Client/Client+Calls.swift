@@ -5,9 +5,6 @@ import XMPPCore
 
 // Placing and taking calls: message initiation (XEP-0353), and direct sessions where a peer has none.
 extension Client {
-  /// How many calls of one account may ring at once.
-  private static let maximumRinging = 4
-
   /// How a peer can be called.
   private enum Approach {
     case propose(to: JID)
@@ -19,7 +16,9 @@ extension Client {
   func place(callTo peer: JID, _ offer: MediaOffer) async throws -> ActiveCall {
     let approach = await approach(peer)
     try Task.checkCancellation()
-    guard calls.count < configuration.maximumCalls else { throw CallError(.failed, "There are too many calls already.") }
+    guard calls.count < configuration.maximumCalls else {
+      throw CallError(.failed, "There are too many calls already.")
+    }
     guard let own = link?.address else { throw CallError(.serverUnreachable, "The connection to the server is down.") }
     let now = SystemClock.now
     let call = ActiveCall(
@@ -34,6 +33,7 @@ extension Client {
         id: call.sid, own: own, peer: recipient, media: offer.kinds.map(\.rawValue).sorted(),
         patience: configuration.ringingTimeout, at: now)
       call.tell(.proposed)
+      sharePresence(with: peer)
       pump(call)
     case .direct(let device):
       calls[call.sid] = call
@@ -46,6 +46,8 @@ extension Client {
     return call
   }
 
+  /// How a peer is to be called. Where some of its devices know message initiation and some do not, those ring that do:
+  /// the others could only be tried one by one, and would not be told that another took the call.
   private func approach(_ peer: JID) async -> Approach {
     var devices = [peer]
     if peer.isBare {
@@ -84,6 +86,8 @@ extension Client {
     call.media = offer
     call.phase = .negotiating
     call.tell(.proceeding(device: call.peer))
+    ringLimit.forgive(call.peer)
+    if call.incoming != nil { sharePresence(with: call.peer) }
     call.incoming?.accept(patience: .seconds(30), at: SystemClock.now)
     if call.session != nil {
       // It came without waiting for the word to go ahead, or there is no such word.
@@ -111,30 +115,176 @@ extension Client {
     terminate(call, call.phase == .connected ? .success : call.isOutgoing ? .cancel : .decline, nil)
   }
 
+  /// Tells those who do not see this account's presence that it is there and what it can do, since they talk with it now.
+  ///
+  /// - Specification: XEP-0353 §3.1, §3.4
+  private func sharePresence(with peer: JID) {
+    guard peer.bare != configuration.account.bare, !(roster[peer]?.seesOurPresence ?? false) else { return }
+    send(Presence(to: peer, payloads: [responder.capabilities.element]).element)
+  }
+
+  // MARK: Who may call
+
+  /// Whether a peer's calls ring.
+  func isWelcome(_ peer: JID) -> Bool {
+    // Whom this side is calling may call back, and knows that it is there.
+    if calls.values.contains(where: { $0.isOutgoing && $0.peer.bare == peer.bare }) { return true }
+    guard handlers.allowsCall?(peer) ?? true else { return false }
+    return switch configuration.callers {
+    case .anyone: true
+    case .contacts: isContact(peer)
+    }
+  }
+
+  /// Whether it tells a peer nothing new that this device is online.
+  func mayKnowOfUs(_ peer: JID?) -> Bool {
+    guard let peer, peer != configuration.account.domain else { return true }
+    return isContact(peer) || calls.values.contains { $0.peer.bare == peer.bare } || isWelcome(peer)
+  }
+
+  private func isContact(_ peer: JID) -> Bool {
+    peer.bare == configuration.account.bare || roster[peer]?.seesOurPresence ?? false
+  }
+
+  /// - Parameter leaving: how many calls the new one takes the place of.
+  func hasRoom(leaving: Int = 0) -> Bool {
+    calls.count - leaving < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls
+  }
+
+  /// The call of this account that rings here and nobody has answered; there is one at most.
+  func ring(of caller: JID) -> ActiveCall? {
+    calls.values.first { !$0.isOutgoing && $0.phase == .ringing && $0.peer.bare == caller.bare }
+  }
+
+  /// Whether another call of the caller's may ring; then it counts.
+  func admits(_ caller: JID) -> Bool {
+    let isAdmitted = ringLimit.admit(caller, isStranger: !isContact(caller), at: SystemClock.now)
+    if !isAdmitted { logger.info("too many calls", metadata: ["call.peer": "\(caller)"]) }
+    return isAdmitted
+  }
+
   // MARK: Messages
 
-  func receiveInitiation(_ message: Message, own: JID) {
+  /// - Parameter isCopy: whether it is a carbon of what another device of this account sent or received.
+  func receiveInitiation(_ message: Message, own: JID, isCopy: Bool) {
     if message.type == .error {
       let undelivered = calls.values.first { $0.proposalStanzaID == message.id && message.id != nil }
       guard let call = undelivered, message.from?.bare == call.peer.bare, let error = message.error else { return }
       call.outgoing?.receiveError(error)
       return pump(call)
     }
+    if receiveInvitation(message, own: own) { return }
     guard let initiation = JingleMessage(in: message), let sender = message.from else { return }
     if case .propose = initiation.action {
-      let isDelayed = message.delay(by: [own.bare, own.domain]) != nil
-      if !isDelayed, outranks(initiation, from: sender) { return }
-      guard receiveProposal(initiation, from: sender, own: own, isDelayed: isDelayed) else { return }
-      if let id = message.id, DeliveryReceipt(in: message) == .request {
+      // A call to one of this account's devices alone is copied to the others.
+      guard message.to.map({ $0.isBare || $0 == own }) ?? true else { return }
+      let delay = message.delay(by: [own.bare, own.domain])
+      guard receive(ProposalLedger.Proposal(initiation, from: sender, stamp: delay?.stamp), own: own) else { return }
+      // Of this account's devices, the one that it was delivered to gives the receipt.
+      if !isCopy, let id = message.id, DeliveryReceipt(in: message) == .request {
         send(Message(type: message.type, to: sender, payloads: [DeliveryReceipt.received(id: id).element]).element)
       }
       return
     }
+    ledger.receive(initiation, from: sender, own: own)
     guard let call = calls[initiation.id] else { return }
     call.outgoing?.receive(initiation, from: sender)
-    call.incoming?.receive(initiation, from: sender)
+    call.incoming?.receive(initiation, from: sender, to: message.to, at: SystemClock.now)
     pump(call)
     rearm()
+  }
+
+  /// Takes a proposal as it comes.
+  ///
+  /// - Returns: whether it rings at once.
+  private func receive(_ proposal: ProposalLedger.Proposal, own: JID) -> Bool {
+    let (message, caller) = (proposal.message, proposal.caller)
+    guard caller.bare != own.bare, message.media.contains(where: { MediaKind(rawValue: $0) != nil }), isWelcome(caller),
+      ledger.isNew(message.id, from: caller)
+    else { return false }
+    guard proposal.stamp == nil else {
+      ledger.wait(proposal, wallTime: .seconds(Date.now.timeIntervalSince1970), at: SystemClock.now)
+      rearm()
+      return false
+    }
+    return !outranks(message, from: caller) && ring(proposal, own: own)
+  }
+
+  /// What came out of the server's storage rings if it is young, and is told of if it is not.
+  func settleStoredProposals(at now: Instant) {
+    ledger.timeout(at: now)
+    while let output = ledger.nextOutput() {
+      switch output {
+      case .ring(let proposal):
+        if let own = link?.address { _ = ring(proposal, own: own) }
+      case .missed(let proposal):
+        let call = MissedCall(
+          peer: proposal.caller, sid: proposal.message.id,
+          media: Set(proposal.message.media.compactMap(MediaKind.init)), proposedAt: proposal.stamp ?? .zero)
+        logger.info("missed call", metadata: ["call.peer": "\(call.peer)", "call.sid": "\(call.sid)"])
+        if let onMissed = handlers.onMissed { spawn { await onMissed(call) } }
+      }
+    }
+  }
+
+  /// - Returns: whether it rings.
+  private func ring(_ proposal: ProposalLedger.Proposal, own: JID) -> Bool {
+    let (message, caller) = (proposal.message, proposal.caller)
+    let replaced = ring(of: caller)
+    let running = runningCalls(with: caller)
+    guard handlers.onCall != nil, calls[message.id] == nil,
+      hasRoom(leaving: running.count + (replaced == nil ? 0 : 1)), admits(caller),
+      var incoming = IncomingProposal(
+        message, from: caller, own: own, hasCarbons: hasCarbons, patience: .seconds(120), at: SystemClock.now)
+    else { return false }
+    if let replaced {
+      terminate(
+        replaced, .expired, CallError(.failed, "\(replaced.peer) gave up this call and calls anew."), byPeer: true,
+        migratedTo: message.id)
+    }
+    for call in running { migrate(call, to: message.id) }
+    incoming.ring()
+    let call = ActiveCall(
+      sid: message.id, peer: caller, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
+    call.incoming = incoming
+    calls[call.sid] = call
+    call.tell(.proposed)
+    pump(call)
+    let continued = running.first { $0.connectedAt != nil } ?? running.first
+    offerToHandler(call, Set(message.media.compactMap(MediaKind.init)), replaces: continued?.sid)
+    rearm()
+    return true
+  }
+
+  // MARK: Calls that cross
+
+  /// The calls with a peer's account that it gives up by calling anew: from another device, or after it was lost. Only
+  /// those that were proposed: without, there may well be several.
+  ///
+  /// - Specification: XEP-0353 §4.2
+  private func runningCalls(with peer: JID) -> [ActiveCall] {
+    guard configuration.migratesCalls else { return [] }
+    return calls.values.filter {
+      $0.peer.bare == peer.bare && $0.phase > .ringing && $0.phase < .ended
+        && ($0.incoming != nil || $0.outgoing != nil)
+    }
+  }
+
+  /// Ends a call since its peer goes on with it as another one.
+  private func migrate(_ call: ActiveCall, to sid: String) {
+    let reason = Jingle.Reason(.expired, text: "Session migrated")
+    call.outgoing?.finish(reason, migratedTo: sid)
+    call.incoming?.finish(reason, migratedTo: sid)
+    // Before the session's own end, which does not say that it goes on.
+    pump(call)
+    migrated(call, to: sid)
+  }
+
+  /// The call goes on as another session.
+  private func migrated(_ call: ActiveCall, to sid: String) {
+    let error =
+      call.connectedAt != nil ? nil : CallError(.failed, "\(call.peer) goes on with this call as another one: \(sid).")
+    terminate(call, .expired, error, byPeer: true, migratedTo: sid)
   }
 
   /// Lets proposals that crossed settle which one stands.
@@ -142,49 +292,56 @@ extension Client {
   /// - Returns: whether one of this side's does, and the peer's is not to ring.
   /// - Specification: XEP-0353 §4.1
   private func outranks(_ proposal: JingleMessage, from sender: JID) -> Bool {
-    let rivals = calls.values.filter { $0.outgoing != nil && $0.phase == .ringing && $0.peer.bare == sender.bare }
-    for call in rivals {
-      call.outgoing?.receive(proposal, from: sender)
+    for call in rivals(of: sender) {
+      if call.outgoing != nil {
+        call.outgoing?.receive(proposal, from: sender)
+        pump(call)
+      } else if overrules(call, proposal.id, of: sender) {
+        let reason = Jingle.Reason(.expired, text: "Tie-Break")
+        send(JingleMessage(id: proposal.id, .reject(reason, isTieBreak: true)), to: sender)
+      } else {
+        // A session of this side's, begun without a proposal.
+        loseTie(call, to: proposal.id)
+      }
+    }
+    return !rivals(of: sender).isEmpty
+  }
+
+  /// Lets a session that the peer begins without a proposal settle with this side's open proposals which one stands.
+  func outranks(_ offer: Jingle, from sender: JID) -> Bool {
+    for call in rivals(of: sender) where call.outgoing != nil && !overrules(call, offer.sid, of: sender) {
+      call.outgoing?.loseTie(to: offer.sid)
       pump(call)
     }
-    return rivals.contains { $0.phase == .ringing }
+    return rivals(of: sender).contains { $0.outgoing != nil }
   }
 
-  /// - Returns: whether it rings.
-  private func receiveProposal(_ message: JingleMessage, from caller: JID, own: JID, isDelayed: Bool) -> Bool {
-    guard handlers.onCall != nil, handlers.allowsCall?(caller) ?? true, calls[message.id] == nil,
-      hasRoom(for: caller), message.media.contains(where: { MediaKind(rawValue: $0) != nil }),
-      var proposal = IncomingProposal(
-        message, from: caller, own: own, isDelayed: isDelayed, patience: .seconds(120), at: SystemClock.now)
-    else { return false }
-    guard !isDelayed else {
-      logger.info("missed call", metadata: ["call.peer": "\(caller)", "call.sid": "\(message.id)"])
-      return false
-    }
-    proposal.ring()
-    let call = ActiveCall(
-      sid: message.id, peer: caller, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
-    call.incoming = proposal
-    calls[call.sid] = call
-    call.tell(.proposed)
-    pump(call)
-    offerToHandler(call, Set(message.media.compactMap(MediaKind.init)))
-    rearm()
-    return true
+  /// The calls that this side has asked an account for, and that it has not answered.
+  private func rivals(of peer: JID) -> [ActiveCall] {
+    calls.values.filter { $0.isOutgoing && $0.phase == .ringing && $0.peer.bare == peer.bare }
   }
 
-  func hasRoom(for caller: JID) -> Bool {
-    let ringing = calls.values.count { !$0.isOutgoing && $0.phase == .ringing && $0.peer.bare == caller.bare }
-    return calls.count < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls
-      && ringing < Client.maximumRinging
+  private func overrules(_ call: ActiveCall, _ sid: String, of peer: JID) -> Bool {
+    guard let own = link?.address else { return false }
+    return JingleTieBreak(sid: call.sid, sender: own).overrules(JingleTieBreak(sid: sid, sender: peer))
   }
 
-  func offerToHandler(_ call: ActiveCall, _ media: Set<MediaKind>) {
+  /// The peer's call of the same moment goes first.
+  func loseTie(_ call: ActiveCall, to sid: String?) {
+    terminate(
+      call, .expired,
+      CallError(.failed, "\(call.peer) was calling at the same moment, and its call goes first: answer that one."),
+      byPeer: true, migratedTo: sid)
+  }
+
+  // MARK: The embedder's answer
+
+  func offerToHandler(_ call: ActiveCall, _ media: Set<MediaKind>, replaces: String?) {
     guard let onCall = handlers.onCall else { return }
     let (id, sid, peer, ringing, logger) = (call.id, call.sid, call.peer, call.ringing, logger)
     let answer: Job = {
       do {
-        try await onCall(IncomingCall(peer: peer, sid: sid, id: id, media: media, client: self))
+        try await onCall(IncomingCall(peer: peer, sid: sid, id: id, media: media, replaces: replaces, client: self))
       } catch {
         logger.info("call handler failed", metadata: ["call.sid": "\(sid)", "error": "\(error)"])
       }
@@ -248,35 +405,56 @@ extension Client {
       finish(call, .timeout, byPeer: false, CallError(.noAnswer, silence(of: call)))
     case .failed(let error):
       finish(call, .gone, byPeer: true, CallError(.noAnswer, undelivered(call.peer, error), cause: error))
-    case .lostTieBreak:
-      finish(
-        call, .expired, byPeer: true,
-        CallError(.failed, "\(call.peer) was calling at the same moment, and its call goes first: answer that one."))
-    case .finished(let reason, _):
-      endedElsewhere(call, reason)
+    case .lostTieBreak(let sid):
+      loseTie(call, to: sid)
+    case .finished(let reason, let sid):
+      finished(call, reason, migratedTo: sid)
     }
   }
 
   private func handle(_ event: IncomingProposal.Event, of call: ActiveCall) {
     switch event {
-    case .retracted(let reason):
+    case .retracted(let reason, isTieBreak: false):
       finish(call, reason?.condition ?? .cancel, byPeer: true, CallError(.failed, "\(call.peer) hung up."))
+    case .retracted(let reason, isTieBreak: true):
+      finish(
+        call, reason?.condition ?? .expired, byPeer: true,
+        CallError(
+          .answeredElsewhere, "Another device of this account was calling \(call.peer.bare) at the same moment."))
     case .answeredElsewhere(let device):
-      finish(call, .cancel, byPeer: false, CallError(.failed, "Another device took the call: \(device)."))
-    case .rejectedElsewhere(_, let device):
-      finish(call, .decline, byPeer: false, CallError(.failed, "Another device declined the call: \(device)."))
-    case .timedOut:
+      finish(
+        call, .cancel, byPeer: false,
+        CallError(
+          .answeredElsewhere,
+          call.isAnswered
+            ? "Another device took the call at the same moment, and \(call.peer) chose that one: \(device)."
+            : "Another device took the call: \(device)."))
+    case .rejectedElsewhere(_, isTieBreak: false, let device):
+      finish(
+        call, .decline, byPeer: false, CallError(.declinedElsewhere, "Another device declined the call: \(device)."))
+    case .rejectedElsewhere(_, isTieBreak: true, let device):
+      finish(
+        call, .expired, byPeer: false,
+        CallError(
+          .answeredElsewhere, "Another device was calling \(call.peer.bare) at the same moment: \(device)."))
+    case .timedOut where call.isAnswered:
       finish(
         call, .timeout, byPeer: false,
         CallError(.timedOut, "\(call.peer) did not begin the session after the call was taken."))
-    case .finished(let reason, _):
-      endedElsewhere(call, reason)
+    case .timedOut:
+      finish(
+        call, .timeout, byPeer: false,
+        CallError(.failed, "\(call.peer) no longer waits for an answer: the call has rung for too long."))
+    case .finished(let reason, let sid):
+      finished(call, reason, migratedTo: sid)
     }
   }
 
   /// The peer says that the call is over; the session's own end is on its way, if there is a session.
-  private func endedElsewhere(_ call: ActiveCall, _ reason: Jingle.Reason?) {
-    if call.session == nil {
+  private func finished(_ call: ActiveCall, _ reason: Jingle.Reason?, migratedTo sid: String?) {
+    if let sid {
+      migrated(call, to: sid)
+    } else if call.session == nil {
       finish(call, reason?.condition ?? .success, byPeer: true, CallError(.failed, "\(call.peer) ended the call."))
     } else {
       call.deadlines[.goodbye] = call.deadlines[.goodbye] ?? SystemClock.now + .seconds(3)
@@ -291,6 +469,17 @@ extension Client {
       switch deadline {
       case .goodbye:
         terminate(call, .success, nil, byPeer: true)
+      case .renewRelay:
+        restartICE(of: call)
+        pump(call)
+      case .addition(let name):
+        additionTimedOut(name, of: call)
+      case .connectTransport(let index):
+        transportFailed(
+          call, index, .connectivityError,
+          CallError(.connectivity, "No encrypted path was found for what was to join the call."))
+      case .seek:
+        seek(call)
       case .connect where call.phase == .ringing:
         terminate(call, .timeout, CallError(.noAnswer, silence(of: call)))
       case .connect:

@@ -8,7 +8,7 @@ extension Client {
   /// Ends a call from this side, whatever state it is in.
   func terminate(
     _ call: ActiveCall, _ condition: Jingle.Reason.Condition, _ error: CallError?, byPeer: Bool = false,
-    application: XMLElement? = nil
+    application: XMLElement? = nil, migratedTo: String? = nil
   ) {
     guard call.phase != .ended else { return }
     let reason = Jingle.Reason(condition, application: application)
@@ -18,19 +18,25 @@ extension Client {
     }
     call.session?.terminate(reason)
     // Noted before the machines are asked: the session's own word for the end carries no error.
-    finish(call, condition, byPeer: byPeer, error)
+    finish(call, condition, byPeer: byPeer, error, migratedTo: migratedTo)
   }
 
   /// Notes a call's end, once, and lets its media stop. `.ended` is told when it has.
   func finish(
-    _ call: ActiveCall, _ condition: Jingle.Reason.Condition, byPeer: Bool, _ error: CallError? = nil
+    _ call: ActiveCall, _ condition: Jingle.Reason.Condition, byPeer: Bool, _ error: CallError? = nil,
+    migratedTo: String? = nil
   ) {
     guard call.phase != .ended else { return }
     call.phase = .ended
     call.deadlines = DeadlineTable()
+    for addition in call.additions {
+      addition.waiter?.resume(throwing: error ?? CallError(.failed, "The call ended before the peer had decided."))
+    }
+    call.additions = []
     call.end = CallEnd(
       reason: condition.description, endedByPeer: byPeer,
-      duration: call.connectedAt.map { SystemClock.now - $0 } ?? .zero, statistics: nil, error: error)
+      duration: call.connectedAt.map { SystemClock.now - $0 } ?? .zero, statistics: nil, error: error,
+      migratedTo: migratedTo)
     router.remove(sid: call.sid, peer: call.peer)
     if call.session != nil {
       let reason = Jingle.Reason(condition)
@@ -131,7 +137,10 @@ extension ConnectivityReport {
     } else if remoteCandidates.isEmpty {
       sentences.append("The peer told no address to reach it at.")
     } else if !localCandidates.contains(where: { $0.kind == .relay }) {
-      sentences.append("A TURN server would help where a firewall stands between the two.")
+      sentences.append(
+        servers.contains { $0.kind != .stun }
+          ? "No TURN server gave a relayed address: they cannot be reached from here, or refused the credentials."
+          : "A TURN server would help where a firewall stands between the two.")
     }
     return sentences.joined(separator: " ")
   }

@@ -8,10 +8,10 @@ import XMPPCore
 // Offer and answer.
 extension Client {
   /// A content that was agreed on, and how the peer is reached for it.
-  private struct Agreed {
+  struct Agreed {
     var content: MediaNegotiation.Content
-    var remote: ICETransport
-    var role: JingleCore.DTLSRole
+    /// Nil where the transport is in use already.
+    var path: (remote: ICETransport, role: JingleCore.DTLSRole)?
   }
 
   // MARK: Offering
@@ -24,22 +24,27 @@ extension Client {
     guard let media = call.media, call.phase != .ended, call.session == nil,
       call.transports.values.allSatisfy({ $0.local != nil })
     else { return }
-    guard let own = link?.address else { return terminate(call, .cancel, error(of: .disconnected, call)) }
+    guard let own = address else { return terminate(call, .cancel, error(of: .disconnected, call)) }
     var offer: [Jingle.Content] = []
+    var numbers = MediaNegotiation.Numbers()
     for (index, kind) in media.kinds.sorted(by: { $0.rawValue < $1.rawValue }).enumerated() {
       let senders = MediaNegotiation.senders(media, kind, as: .initiator)
-      let description = MediaNegotiation.offer(kind, call.streams, sends: media.sends(kind))
+      let streams = call.streams.make(using: &random)
+      let description = MediaNegotiation.offer(kind, streams, sends: media.sends(kind), beside: numbers)
+      numbers.add(description)
       let content = Jingle.Content(
         name: kind.rawValue, senders: senders, description: .rtp(description),
         transport: .iceUDP(transport(index, setup: .actpass, of: call)))
       call.transports[index]?.owner = content.name
       call.contents.append(
         .init(
-          name: content.name, creator: content.creator, kind: kind, senders: senders, offered: description,
-          transport: index))
+          name: content.name, creator: content.creator, kind: kind, media: media, streams: streams, senders: senders,
+          offered: description, transport: index))
       offer.append(content)
     }
-    call.session = JingleSession(initiating: call.sid, own: own, peer: call.peer)
+    call.session = JingleSession(
+      initiating: call.sid, own: own, peer: call.peer, deciding: [.contents, .transports])
+    heedHabits(of: call)
     guard router.add(call.sid, sid: call.sid, peer: call.peer) else {
       return terminate(call, .generalError, CallError(.failed, "There are too many sessions already."))
     }
@@ -65,8 +70,9 @@ extension Client {
             content: .init(
               name: ours.name, kind: ours.kind, agreements: agreements,
               headerExtensions: offered.headerExtensions(answeredBy: description),
-              senders: ours.senders.intersection(content.senders), remote: description, transport: ours.transport),
-            remote: remote, role: try JingleCore.DTLSRole(offered: .actpass, answered: setup.setup)))
+              senders: ours.senders.intersection(content.senders), remote: description, transport: ours.transport,
+              media: ours.media, streams: ours.streams),
+            path: (remote, try JingleCore.DTLSRole(offered: .actpass, answered: setup.setup))))
       } catch {
         return terminate(
           call, .failedApplication,
@@ -83,6 +89,7 @@ extension Client {
   /// Moves the contents that the peer bundles onto one transport.
   private func bundle(_ call: ActiveCall, _ groups: [ContentGroup]) {
     for group in groups where group.semantics == .bundle {
+      call.bundles = true
       guard let owner = call.contents.first(where: { $0.name == group.contents.first })?.transport else { continue }
       for index in call.contents.indices where group.contents.contains(call.contents[index].name) {
         call.contents[index].transport = owner
@@ -106,12 +113,13 @@ extension Client {
         call, .unsupportedTransports,
         CallError(.nothingInCommon, "\(call.peer) offers no ICE transport (XEP-0176), the only one here."))
     }
-    var answers: [(content: Jingle.Content, kind: MediaKind, answer: RTPDescription)] = []
+    var answers: [(content: Jingle.Content, kind: MediaKind, streams: ContentStreams, answer: RTPDescription)] = []
     for content in offered {
+      let streams = call.streams.make(using: &random)
       guard let description = content.description?.rtp, let kind = description.kind,
-        let answer = MediaNegotiation.answer(description, kind, call.streams, sends: media.sends(kind))
+        let answer = MediaNegotiation.answer(description, kind, streams, sends: media.sends(kind))
       else { continue }
-      answers.append((content, kind, answer))
+      answers.append((content, kind, streams, answer))
     }
     guard !answers.isEmpty else {
       let names = offered.compactMap { $0.description?.rtp }.flatMap(\.payloadTypes).compactMap(\.name)
@@ -119,7 +127,8 @@ extension Client {
         call, .failedApplication,
         CallError(
           .nothingInCommon,
-          "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, VP8 and VP9."))
+          "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, G.722, "
+            + "PCMU, PCMA, VP8 and VP9."))
     }
     let group = bundle(of: answers.map { ($0.content.name, $0.answer) }, offer.groups)
     call.contents = answers.enumerated().map { index, answer in
@@ -127,7 +136,7 @@ extension Client {
       let isBundled = group?.contents.contains(content.name) == true
       let owner = answers.firstIndex { $0.content.name == group?.contents.first }
       return .init(
-        name: content.name, creator: content.creator, kind: answer.kind,
+        name: content.name, creator: content.creator, kind: answer.kind, media: media, streams: answer.streams,
         senders: content.senders.intersection(MediaNegotiation.senders(media, answer.kind, as: .responder)),
         transport: isBundled ? owner ?? index : index)
     }
@@ -145,6 +154,7 @@ extension Client {
     for index in needed { open(index, of: call) }
     guard needed.allSatisfy({ call.transports[$0]?.local != nil }) else { return }
     call.remoteOffer = nil
+    call.bundles = group != nil
     answer(call, offer, answers.map(\.answer), group)
   }
 
@@ -176,8 +186,8 @@ extension Client {
           content: .init(
             name: ours.name, kind: ours.kind, agreements: description.agreements(answering: theirs),
             headerExtensions: description.headerExtensions, senders: ours.senders, remote: theirs,
-            transport: ours.transport),
-          remote: remote, role: role))
+            transport: ours.transport, media: ours.media, streams: ours.streams),
+          path: (remote, role)))
     }
     call.session?.accept(written, groups: group.map { [$0] } ?? [])
     pump(call)
@@ -191,63 +201,88 @@ extension Client {
     let canBeTold = members.indices.allSatisfy { index in
       members[..<index].allSatisfy { $0.answer.canBeBundled(with: members[index].answer) }
     }
-    return canBeTold ? offered.restricted(to: members.map(\.name)) : nil
+    // Of one content there is nothing to bundle, and those who add a second one on its own transport could not.
+    return canBeTold && members.count > 1 ? offered.restricted(to: members.map(\.name)) : nil
   }
 
   // MARK: Both
 
+  /// Both sides agree on the call's first contents.
   private func begin(_ call: ActiveCall, _ agreed: [Agreed]) {
     guard call.phase != .ended else { return }
     let names = agreed.map(\.content.name)
     call.contents.removeAll { !names.contains($0.name) }
-    for content in agreed.map(\.content) {
-      guard let index = call.contents.firstIndex(where: { $0.name == content.name }) else { continue }
-      call.contents[index].senders = content.senders
-    }
-    let now = SystemClock.now
-    let wallClock = RTPSession.WallClock(
-      instant: now, time: NTPTime(sinceUnixEpoch: .seconds(Date.now.timeIntervalSince1970)))
-    guard let media = call.media, agreed.allSatisfy({ $0.remote.credentials != nil }),
-      let agreement = MediaNegotiation.agreement(
-        agreed.map(\.content), call.streams, as: call.party, media: media, wallClock: wallClock, using: &random)
-    else {
+    let used = Set(agreed.map(\.content.transport))
+    call.phase = .connecting
+    call.deadlines[.connect] = SystemClock.now + configuration.connectTimeout
+    call.tell(.connecting)
+    for index in call.transports.keys where !used.contains(index) { close(index, of: call) }
+    guard join(call, agreed) else {
       return terminate(
         call, .failedApplication,
         CallError(.nothingInCommon, "\(call.peer) accepted no codec of ours, or gave no ICE credentials."))
     }
-    call.phase = .connecting
-    call.audioCodec = agreement.audio?.codec
-    call.videoCodec = agreement.video?.codec
-    call.deadlines[.connect] = now + configuration.connectTimeout
-    call.tell(.connecting)
-    for index in call.transports.keys where agreement.sessions[index] == nil {
-      call.transports[index] = nil
-      call.command.yield(.close(index))
+    for (name, transport) in call.earlyTransports { addRemote(transport, for: name, of: call) }
+    call.earlyTransports = []
+  }
+
+  /// Lets contents join the media.
+  ///
+  /// - Returns: false when there is no codec of ours, or a transport to begin has no credentials.
+  func join(_ call: ActiveCall, _ agreed: [Agreed]) -> Bool {
+    let now = SystemClock.now
+    let wallClock = RTPSession.WallClock(
+      instant: now, time: NTPTime(sinceUnixEpoch: .seconds(Date.now.timeIntervalSince1970)))
+    guard agreed.allSatisfy({ $0.path.map { $0.remote.credentials != nil } ?? true }),
+      let agreement = MediaNegotiation.agreement(
+        agreed.map(\.content), cname: call.streams.cname, as: call.party,
+        isOneTransport: call.transports.count == 1, wallClock: wallClock, using: &random)
+    else { return false }
+    for content in agreed.map(\.content) {
+      guard let index = call.contents.firstIndex(where: { $0.name == content.name }) else { continue }
+      call.contents[index].senders = content.senders
+      call.transports[content.transport]?.numbers.add(content.remote)
+      call.contents[index].offered.map { call.transports[content.transport]?.numbers.add($0) }
+    }
+    for track in agreement.tracks {
+      if let index = call.contents.firstIndex(where: { $0.name == track.content }) {
+        call.contents[index].takesKeys = track.takesKeys
+      }
+      switch track.kind {
+      case .audio: call.audioCodec = call.audioCodec ?? track.codec
+      case .video: call.videoCodec = call.videoCodec ?? track.codec
+      }
     }
     call.command.yield(.begin(agreement))
     var begun: Set<Int> = []
-    for (content, remote, role) in agreed.map({ ($0.content, $0.remote, $0.role) }) {
-      let index = content.transport
-      guard let credentials = remote.credentials, begun.insert(index).inserted else { continue }
-      call.transports[index]?.remoteUfrag = credentials.ufrag
-      call.command.yield(.transport(index, .setRemote(credentials)))
-      call.command.yield(
-        .transport(
-          index,
-          .setDTLS(
-            role: role == .client ? .client : .server,
-            fingerprints: remote.fingerprints.map(CertificateFingerprint.init))))
+    for (index, path) in agreed.map({ ($0.content.transport, $0.path) }) {
+      guard case (let remote, let role)? = path, begun.insert(index).inserted else { continue }
+      connect(index, to: remote, as: role, of: call)
       if let owner = call.transports[index]?.owner { addRemote(remote, for: owner, of: call) }
     }
-    for (name, transport) in call.earlyTransports { addRemote(transport, for: name, of: call) }
-    call.earlyTransports = []
+    updateFlow(of: call)
+    return true
+  }
+
+  /// Lets ICE and DTLS begin on one of the call's transports.
+  func connect(_ index: Int, to remote: ICETransport, as role: JingleCore.DTLSRole, of call: ActiveCall) {
+    guard let credentials = remote.credentials else { return }
+    call.transports[index]?.remoteUfrag = credentials.ufrag
+    call.transports[index]?.role = role
+    call.command.yield(.transport(index, .setRemote(credentials)))
+    call.command.yield(
+      .transport(
+        index,
+        .setDTLS(
+          role: role == .client ? .client : .server,
+          fingerprints: remote.fingerprints.map(CertificateFingerprint.init))))
   }
 
   /// How the peer is reached on one of the call's transports, and the fingerprint, if it gives one. Notes whose name the
   /// transport goes by: the first content on it with credentials.
   ///
   /// What it told before is filled in where it is missing: gateways to SIP send it as soon as they have it.
-  private func remoteTransport(
+  func remoteTransport(
     _ index: Int, _ contents: [Jingle.Content], of call: ActiveCall
   ) -> (ICETransport, DTLSFingerprint?)? {
     let names = call.contents.filter { $0.transport == index }.map(\.name)
@@ -265,7 +300,7 @@ extension Client {
   }
 
   /// This side's part of a transport, with the candidates known so far.
-  private func transport(_ index: Int, setup: DTLSSetup, of call: ActiveCall) -> ICETransport {
+  func transport(_ index: Int, setup: DTLSSetup, of call: ActiveCall) -> ICETransport {
     guard let transport = call.transports[index], let local = transport.local else { return ICETransport() }
     call.transports[index]?.earlyCandidates = []
     return ICETransport(

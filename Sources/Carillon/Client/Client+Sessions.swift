@@ -9,12 +9,21 @@ extension Client {
 
   func receiveJingle(_ payload: XMLElement, in iq: IQ) {
     guard let from = iq.from, let own = link?.address else { return }
+    guard mayKnowOfUs(from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
     switch router.route(payload, from: from) {
     case .deliver(let jingle, let sid):
       guard let call = calls[sid] else { return send(iq.reply(.error(.unknownSession)).element) }
       call.session?.receive(jingle, from: from, id: iq.id)
       pump(call)
-    case .offer(let jingle, _):
+      if call.phase != .ended { found(call) }
+    case .violation(let violation, let sid):
+      guard let call = calls[sid], call.session != nil else { return send(iq.reply(.error(violation.error)).element) }
+      call.session?.receive(violation, from: from, id: iq.id)
+      pump(call)
+    case .offer(let jingle, let overruled):
+      for sid in overruled {
+        if let call = calls[sid] { loseTie(call, to: jingle.sid) }
+      }
       do throws(StanzaError) {
         try receiveOffer(jingle, from: from, id: iq.id, own: own)
       } catch {
@@ -32,18 +41,23 @@ extension Client {
       guard !call.isOutgoing, call.session == nil, call.phase != .ended, from.bare == call.peer.bare else {
         throw .unknownSession
       }
-      call.session = try JingleSession(answering: jingle, from: from, id: id, own: own)
+      call.session = try JingleSession(
+        answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
       call.peer = from
+      heedHabits(of: call)
       _ = router.add(call.sid, sid: jingle.sid, peer: from)
       return pump(call)
     }
     // Nobody is told that this account is there who may not call it.
-    guard handlers.onCall != nil, handlers.allowsCall?(from) ?? true else { throw StanzaError(.serviceUnavailable) }
-    guard hasRoom(for: from) else { throw StanzaError(.resourceConstraint) }
-    let session = try JingleSession(answering: jingle, from: from, id: id, own: own)
+    guard handlers.onCall != nil, isWelcome(from) else { throw StanzaError(.serviceUnavailable) }
+    guard !outranks(jingle, from: from) else { throw .tieBreak }
+    guard hasRoom(), ring(of: from) == nil, admits(from) else { throw StanzaError(.resourceConstraint) }
+    let session = try JingleSession(
+      answering: jingle, from: from, id: id, own: own, deciding: [.contents, .transports])
     let call = ActiveCall(
       sid: jingle.sid, peer: from, isOutgoing: false, streams: LocalStreams(using: &random), at: SystemClock.now)
     call.session = session
+    heedHabits(of: call)
     calls[call.sid] = call
     _ = router.add(call.sid, sid: jingle.sid, peer: from)
     call.tell(.proposed)
@@ -53,7 +67,13 @@ extension Client {
     guard !kinds.isEmpty else { return refuseWithoutMedia(call) }
     call.session?.sendInfo(RTPInfo.ringing.element)
     pump(call)
-    offerToHandler(call, kinds)
+    offerToHandler(call, kinds, replaces: nil)
+  }
+
+  /// Movim takes `initiator` in `senders` for whoever writes it.
+  func heedHabits(of call: ActiveCall) {
+    let software = presences[call.peer]?.capabilities?.node ?? ""
+    if software.contains("movim.eu") { call.session?.peerTakesAuthorForInitiator = true }
   }
 
   // MARK: The session's wishes
@@ -61,7 +81,10 @@ extension Client {
   func carryOut(_ output: JingleSession.Output, of call: ActiveCall) {
     switch output {
     case .request(let jingle, let recipient, let token):
-      request(.set(jingle.element), to: recipient, endsCall: jingle.action == .sessionTerminate) { outcome in
+      // The question whether the peer has the session is put anew on each stream.
+      let repeats = { call.session?.isWorthRepeating(token, fromNewAddress: $0) ?? false }
+      let isQuestion = jingle.action == .sessionInfo && jingle.payloads.isEmpty
+      request(.set(jingle.element), to: recipient, repeats: isQuestion ? nil : repeats) { outcome in
         call.session?.receive(outcome, for: token)
         self.pump(call)
       }
@@ -84,18 +107,14 @@ extension Client {
     case .accepted(let answer):
       router.settled(sid: call.sid, peer: call.peer)
       accepted(call, answer)
-    case .receivedTransport(let transport, let content), .answeredRestart(let transport, let content):
-      addRemote(transport, for: content, of: call)
+    case .receivedTransport(let transport, let content):
+      if !addToReplacement(transport, content, of: call) { addRemote(transport, for: content, of: call) }
     case .restartedICE(let transport, let content):
-      guard let index = call.transportIndex(ownedBy: content), let credentials = transport.credentials else { return }
-      call.transports[index]?.remoteUfrag = credentials.ufrag
-      call.command.yield(.transport(index, .restart(credentials)))
-      addRemote(transport, for: content, of: call)
+      restartedByPeer(call, transport, content)
+    case .answeredRestart(let transport, let content):
+      answeredRestart(call, transport, content)
     case .receivedInfo(let element):
-      if RTPInfo(element) == .ringing, call.isOutgoing, call.ringingAt == nil {
-        call.ringingAt = SystemClock.now
-        call.tell(.ringing(device: call.peer))
-      }
+      if let info = RTPInfo(element) { received(info, of: call) }
     case .violated(let error):
       terminate(
         call, .failedApplication,
@@ -105,15 +124,27 @@ extension Client {
       finish(call, reason?.condition ?? .success, byPeer: byPeer, call.end?.error ?? error)
     case .failed(let failure):
       finish(call, .generalError, byPeer: true, error(of: failure, call))
-    case .removed(let names, _):
-      call.contents.removeAll { names.contains($0.name) }
-    case .offeredContents(let contents, _):
-      call.session?.rejectContents(contents.map(\.name), Jingle.Reason(.unsupportedApplications))
-    case .offeredTransport(_, let content):
-      call.session?.rejectTransport(for: content)
-    case .acknowledged, .receivedDescription, .modified, .notModified, .refused, .acceptedContents, .notAdded,
-      .acceptedTransport, .rejectedTransport:
+    case .removed(let names, let reason):
+      for name in names { removedByPeer(name, reason, of: call) }
+    case .offeredContents(let contents, let groups):
+      for content in contents { consider(content, groups, of: call) }
+    case .acceptedContents(let contents, let groups):
+      for content in contents { addedByPeersLeave(content, groups, of: call) }
+    case .notAdded(let names, let refusal):
+      for name in names { notAdded(name, refusal, of: call) }
+    case .modified(let name, let senders), .notModified(let name, let senders, _):
+      modified(name, senders, of: call)
+    case .receivedDescription(.rtp(let description), let content):
+      if let limit = description.bandwidth?.bitsPerSecond {
+        call.command.yield(.limit(content: content, bitsPerSecond: limit))
+      }
+    case .offeredTransport(let transport, let content): replacedByPeer(transport, content, of: call)
+    case .acceptedTransport(let transport, let content): replacementAccepted(transport, content, of: call)
+    case .rejectedTransport(let content, _): replacementRejected(content, of: call)
+    case .acknowledged, .receivedDescription, .refused:
       break
+    case .confirmed: found(call)
+    case .unconfirmed: notFound(call)
     case .unanswered(let action, let error):
       logger.info(
         "request not granted",

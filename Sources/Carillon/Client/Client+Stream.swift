@@ -5,17 +5,21 @@ import XMPPCore
 
 // The stream: staying connected, what is said at its beginning, and who gets what arrives.
 extension Client {
+  /// A stream that lasted so long did not come by chance: the next one is waited for as briefly as ever.
+  private static let stableAfter = Duration.seconds(30)
+
   func stayConnected() async throws {
     var wasOnline = false
-    var pause = Duration.seconds(1)
+    backoff.reset()
     while !Task.isCancelled {
       do {
         let link = try await connect()
         guard !Task.isCancelled else { return await link.close() }
         wasOnline = true
-        pause = .seconds(1)
+        let begin = SystemClock.now
         let reason = await serve(link)
         guard !Task.isCancelled else { return }
+        if SystemClock.now - begin >= Self.stableAfter { backoff.reset() }
         logger.info("stream down", metadata: ["reason": "\(reason)"])
       } catch {
         guard !Task.isCancelled else { return }
@@ -24,9 +28,32 @@ extension Client {
         if isHopeless || !wasOnline { throw failure }
         logger.info("cannot reconnect", metadata: ["error": "\(failure)"])
       }
-      try? await Task.sleep(for: pause)
-      pause = min(pause * 2, .seconds(60))
+      await pause(for: backoff.pause(using: &random))
     }
+  }
+
+  /// Waits, until the network changes at the longest. Not at all if it has changed since the last wait began.
+  private func pause(for duration: Duration) async {
+    defer { isHurried = false }
+    guard !isHurried else { return }
+    let (hurries, hurry) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    self.hurry = hurry
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await Task.sleep(for: duration) }
+      group.addTask { for await _ in hurries { break } }
+      await group.next()
+      group.cancelAll()
+    }
+    self.hurry = nil
+  }
+
+  /// Tells that the machine's addresses or routes have changed: a stream that is up is tried at once, and one that is
+  /// down is made anew without waiting any longer.
+  public func networkChanged() {
+    backoff.reset()
+    if link != nil { return pingServer(within: min(configuration.keepalive.answer, .seconds(5))) }
+    isHurried = true
+    hurry?.yield()
   }
 
   /// Runs one stream from its beginning to its end.
@@ -35,62 +62,110 @@ extension Client {
   private func serve(_ link: any StanzaLink) async -> String {
     begin(link)
     let reason = await link.receive { await self.receive($0) }
-    if !Task.isCancelled { ended() }
+    if !Task.isCancelled { lostStream() }
     return reason
   }
 
   private func begin(_ link: any StanzaLink) {
     self.link = link
+    isHurried = false
     silenceDeadline = SystemClock.now + configuration.keepalive.silence
-    iqs = IQTracker(account: link.address)
+    // A stream that is carried on has its presences and its roster, and this side's presence stands: XEP-0198 §5.
+    if link.isResumed { carryOn() } else { beginAnew(link) }
+    address = link.address
+    logger.info("online", metadata: ["jid": "\(link.address)", "resumed": "\(link.isResumed)"])
+    if let onOnline = handlers.onOnline { spawn { await onOnline(link.address) } }
+    resumeOnlineWaiters()
+    rearm()
+  }
+
+  private func beginAnew(_ link: any StanzaLink) {
+    for (id, request) in answers where !request.outlivesStream {
+      iqs.forget(id)
+      answers.removeValue(forKey: id)?.then(.disconnected)
+    }
+    iqs.rebind(to: link.address)
+    presences.disconnected()
+    capabilities.disconnected()
     roster = Roster(account: link.address)
-    if calls.isEmpty { router = JingleRouter(own: link.address, maximumSessions: configuration.maximumCalls) }
+    if calls.isEmpty {
+      router = JingleRouter(own: link.address, maximumSessions: configuration.maximumCalls)
+    } else {
+      router.own = link.address
+    }
     request(.get(Roster.request)) { outcome in
       if case .result(let payload) = outcome { try? self.roster.receiveResult(payload) }
     }
-    request(.set(MessageCarbon.enable)) { _ in }
+    hasCarbons = false
+    request(.set(MessageCarbon.enable)) { outcome in
+      if case .result = outcome { self.hasCarbons = true }
+    }
     fetchServices()
     link.send(Presence(payloads: [responder.capabilities.element]).element)
-    for stanza in unsent { link.send(stanza) }
-    unsent = []
-    logger.info("online", metadata: ["jid": "\(link.address)"])
-    if let onOnline = handlers.onOnline { spawn { await onOnline(link.address) } }
-    resumeOnlineWaiters()
+    findCalls(link.address, link.undelivered, isMoved: address.map { $0 != link.address } ?? false)
   }
 
-  /// The stream is gone.
+  /// The client stops: nobody answers any more.
   func ended() {
     link = nil
+    address = nil
     silenceDeadline = nil
     presences.disconnected()
     capabilities.disconnected()
-    for id in iqs.disconnected() { answers.removeValue(forKey: id)?(.disconnected) }
+    let requests = answers.sorted { $0.value.number < $1.value.number }
+    answers = [:]
+    _ = iqs.disconnected()
+    for (_, request) in requests { request.then(.disconnected) }
     rearm()
   }
 
   // MARK: Out
 
-  /// - Parameter endsCall: whether the stanza is kept for the next stream when there is none now.
-  func send(_ stanza: XMLElement, endsCall: Bool = false) {
+  /// A request that awaits its answer.
+  struct Outstanding {
+    /// In the order in which they were made.
+    let number: Int
+    let stanza: XMLElement
+    let timeout: Duration
+    /// Whether it waits for the next stream when its own is gone; else it has failed then.
+    let outlivesStream: Bool
+    /// Whether it is sent again on a new stream, which may be under a new address.
+    let repeats: (_ isMoved: Bool) -> Bool
+    let then: (IQTracker.Outcome) -> Void
+    /// On any stream.
+    var isSent = false
+  }
+
+  /// How many stanzas may wait for a stream, and how many requests for their answers. More are not sent.
+  private static let maximumWaiting = 1000
+
+  /// Sends a stanza, with the next stream when there is none now.
+  func send(_ stanza: XMLElement) {
     if let link {
       link.send(stanza)
-    } else if endsCall, unsent.count < 64 {
+    } else if address != nil, unsent.count < Self.maximumWaiting {
       unsent.append(stanza)
     }
   }
 
   /// Sends a request and hands its outcome to `then`, in this client's isolation.
+  ///
+  /// - Parameter repeats: for a request that is to outlive the stream, whether it is worth repeating when it was sent
+  ///   on one stream and not answered before the next, which may be under another address. Without it, a request that
+  ///   finds no stream, or whose stream is not carried on, is `.disconnected`.
   func request(
-    _ content: IQ.Content, to recipient: JID? = nil, timeout: Duration = .seconds(30), endsCall: Bool = false,
-    then: @escaping (IQTracker.Outcome) -> Void
+    _ content: IQ.Content, to recipient: JID? = nil, timeout: Duration = .seconds(30),
+    repeats: ((_ isMoved: Bool) -> Bool)? = nil, then: @escaping (IQTracker.Outcome) -> Void
   ) {
-    guard link != nil else {
-      if endsCall { send(IQ(id: StanzaID.random(using: &random), to: recipient, content).element, endsCall: true) }
+    guard link != nil || repeats != nil && address != nil, answers.count < Self.maximumWaiting else {
       return then(.disconnected)
     }
     let iq = iqs.request(content, to: recipient, at: SystemClock.now, timeout: timeout, using: &random)
-    answers[iq.id] = then
-    send(iq.element)
+    requestCount += 1
+    answers[iq.id] = Outstanding(
+      number: requestCount, stanza: iq.element, timeout: timeout, outlivesStream: repeats != nil,
+      repeats: repeats ?? { _ in false }, then: then, isSent: link != nil)
+    if let link { link.send(iq.element) } else { iqs.suspend(iq.id) }
     rearm()
   }
 
@@ -104,13 +179,8 @@ extension Client {
   /// - Returns: the id of the message that carries it.
   @discardableResult
   func send(_ message: JingleMessage, to recipient: JID) -> String {
-    let ends =
-      switch message.action {
-      case .finish, .reject, .retract: true
-      case .propose, .ringing, .proceed, .accept: false
-      }
     let id = StanzaID.random(using: &random)
-    send(message.stanza(to: recipient, stanzaID: id).element, endsCall: ends)
+    send(message.stanza(to: recipient, stanzaID: id).element)
     return id
   }
 
@@ -134,7 +204,7 @@ extension Client {
 
   private func receive(_ iq: IQ) {
     if let (id, outcome) = iqs.receive(iq) {
-      answers.removeValue(forKey: id)?(outcome)
+      answers.removeValue(forKey: id)?.then(outcome)
       return rearm()
     }
     guard let payload = iq.request else { return }
@@ -146,42 +216,43 @@ extension Client {
       services?.list = known.services
       return send(answer.element)
     }
+    guard mayKnowOfUs(iq.from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
     if let answer = responder.answer(to: iq) { send(answer.element) }
   }
 
   private func receive(_ message: Message) {
     guard let own = link?.address else { return }
-    var message = message
     do {
       switch try MessageCarbon.unwrap(message, account: own) {
-      case .received(let copy), .sent(let copy): message = copy
-      case nil: break
+      case .received(let copy), .sent(let copy): receiveInitiation(copy, own: own, isCopy: true)
+      case nil: receiveInitiation(message, own: own, isCopy: false)
       }
     } catch {
-      return logger.info("carbon refused", metadata: ["reason": "\(error)"])
+      logger.info("carbon refused", metadata: ["reason": "\(error)"])
     }
-    receiveInitiation(message, own: own)
   }
 
   private func receive(_ presence: Presence) {
     switch presences.receive(presence) {
     case .available(let device):
       if let fingerprint = device.capabilities { capabilities.receive(fingerprint, from: device.jid) }
+      appeared(device.jid)
     case .unavailable(let devices):
       for device in devices { capabilities.forget(device) }
     case nil: break
     }
   }
 
-  /// Nothing came for long: a server that is still there answers, and a connection that is dead is closed, to be made anew.
+  /// Nothing came for long: a server that is still there answers, and a connection that is dead is given up, to be made
+  /// anew.
   ///
   /// - Specification: XEP-0199 §4.2
-  func pingServer() {
+  func pingServer(within patience: Duration) {
     silenceDeadline = nil
-    request(.get(Ping.request), timeout: configuration.keepalive.answer) { outcome in
+    request(.get(Ping.request), timeout: patience) { outcome in
       guard outcome == .timedOut, self.silenceDeadline == nil, let link = self.link else { return }
       self.logger.info("server is silent")
-      self.spawn { await link.close() }
+      self.spawn { await link.abandon() }
     }
   }
 

@@ -32,14 +32,25 @@ public actor Client {
   private var sleeper: (deadline: Instant, task: Task<Void, Never>)?
   private(set) var onlineWaiters: [UUID: CheckedContinuation<Void, any Error>] = [:]
 
-  // What belongs to the stream of the moment.
+  /// How long to wait for the next stream.
+  var backoff = Backoff.connecting
+  /// Ends that wait.
+  var hurry: AsyncStream<Void>.Continuation?
+  /// The network has changed while there was no stream: the next attempt is not to wait.
+  var isHurried = false
+
+  // What belongs to the stream of the moment, or to the last one until there is another.
   var link: (any StanzaLink)?
+  /// The address under which this client is, or was last, known.
+  var address: JID?
   var iqs: IQTracker
-  var answers: [String: (IQTracker.Outcome) -> Void] = [:]
+  /// By the requests' ids.
+  var answers: [String: Outstanding] = [:]
+  var requestCount = 0
   var roster: Roster
   var presences = PresenceTable()
   var capabilities = CapabilitiesCache()
-  /// What could not be sent while there was no stream: the ends of calls. Bound: 64, later ones dropped.
+  /// What could not be sent while there was no stream, without the requests. Bounded, later ones dropped: see `send`.
   var unsent: [XMLElement] = []
 
   var services: (list: [ExternalService], fetchedAt: Instant)?
@@ -49,14 +60,22 @@ public actor Client {
   /// Calls that came in, over ones too, while their handlers run.
   var offered: [UUID: ActiveCall] = [:]
   var router: JingleRouter<String>
+  /// What was heard of proposals, across streams.
+  var ledger: ProposalLedger
+  var ringLimit = RingLimit()
+  /// Whether the server copies messages to the account's other devices.
+  var hasCarbons = false
+  /// Invitations that may still be taken back. Bound: `maximumInvitations`, the oldest are forgotten.
+  var invitations: [CallInvitation] = []
   var random = SystemRandomNumberGenerator()
 
   /// - Parameter configuration: checked when `run` connects.
   public init(configuration: Configuration) {
     // The same resource each time, so that the peers of running calls find this device again.
     let resource = configuration.account.resourcepart ?? "carillon.\(UUID().uuidString.prefix(8).lowercased())"
+    let connector = ServerConnector(configuration, resource: resource)
     self.init(configuration: configuration, loop: GLibLoop()) {
-      try await ServerLink.connect(configuration, resource: resource)
+      try await connector.connect()
     }
   }
 
@@ -74,6 +93,7 @@ public actor Client {
     self.connect = connect
     iqs = IQTracker(account: configuration.account)
     roster = Roster(account: configuration.account)
+    ledger = ProposalLedger(settling: configuration.settlingTime)
     router = JingleRouter(own: configuration.account, maximumSessions: configuration.maximumCalls)
     responder = EntityResponder(
       info: DiscoInfo(
@@ -89,7 +109,8 @@ public actor Client {
 
   /// Connects, stays connected and serves until it is cancelled. Never runs twice at a time.
   ///
-  /// When the stream goes down it is made anew, after 1 s at first and 60 s at most; calls in progress go on meanwhile.
+  /// When the stream goes down it is made anew, or carried on where the server can (XEP-0198): after 1 s at first and
+  /// 60 s at most. Calls in progress go on meanwhile, and are found again.
   ///
   /// - Throws: `CallError` when the first connection cannot be made, or a later one never will: the password is
   ///   refused, the configuration is wrong.
@@ -100,7 +121,11 @@ public actor Client {
     self.handlers = handlers
     let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
     self.jobs = continuation
+    let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let monitor = localAddresses.isEmpty ? NetworkMonitor(on: loop) { change.yield() } : nil
     defer {
+      monitor?.stop()
+      change.finish()
       self.jobs = nil
       isRunning = false
       hasStopped = true
@@ -114,6 +139,7 @@ public actor Client {
           for await job in jobs { children.addTask { await job() } }
         }
       }
+      group.addTask { for await _ in changes { await self.addressesChanged() } }
       group.addTask { try await self.stayConnected() }
       do {
         try await group.next()
@@ -239,7 +265,8 @@ public actor Client {
 
   /// Arms the one timer for whatever comes next.
   func rearm() {
-    let next = ([iqs.nextDeadline, silenceDeadline] + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
+    let own = [iqs.nextDeadline, silenceDeadline, ledger.nextDeadline]
+    let next = (own + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
     guard next != sleeper?.deadline else { return }
     sleeper?.task.cancel()
     sleeper = next.map { deadline in
@@ -256,8 +283,9 @@ public actor Client {
   private func timersFired() {
     sleeper = nil
     let now = SystemClock.now
-    if let silenceDeadline, silenceDeadline <= now { pingServer() }
-    for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?(.timedOut) }
+    if let silenceDeadline, silenceDeadline <= now { pingServer(within: configuration.keepalive.answer) }
+    for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?.then(.timedOut) }
+    settleStoredProposals(at: now)
     for call in Array(calls.values) { timeout(call, at: now) }
     rearm()
   }

@@ -19,15 +19,78 @@ extension Client {
     public var connectTimeout: Duration = .seconds(20)
     /// How many calls there may be at once, ringing ones included; further proposals are not heard.
     public var maximumCalls = 32
+    /// Whose calls ring at all, beside what `Handlers.allowsCall` says.
+    public var callers = Callers.anyone
     public var logger: Logger
     /// After how long a silence the server is asked whether it is still there, and how long it may take to answer.
     package var keepalive = (silence: Duration.seconds(60), answer: Duration.seconds(20))
+    /// How long what was stored after a stored proposal is waited for.
+    package var settlingTime = Duration.seconds(2)
+    /// Whether a peer's new call takes the place of the running one with it (XEP-0353 §4.2). Not so in benchmarks,
+    /// which hold many calls between two accounts.
+    package var migratesCalls = true
 
     public init(account: JID, password: String, logger: Logger = Logger(label: "carillon")) {
       self.account = account
       self.password = password
       self.logger = logger
     }
+  }
+
+  /// Whose calls ring. Others are not told that this account is there: ringing, and errors other than the server's own,
+  /// would tell them.
+  ///
+  /// Whom this account is calling at the moment may call in any case, and knows already.
+  ///
+  /// - Specification: XEP-0353 §6
+  public enum Callers: Hashable, Sendable {
+    case anyone
+    /// Who is in the account's roster and may see its presence (subscription `from` or `both`), so that ringing tells it
+    /// nothing new.
+    case contacts
+  }
+
+  /// A call that nobody could answer any more when it was heard of: it had come while this device was away, and no other
+  /// device of the account dealt with it.
+  public struct MissedCall: Hashable, Sendable {
+    public var peer: JID
+    public var sid: String
+    public var media: Set<MediaKind>
+    /// Seconds since 1970-01-01 00:00 UTC when it was proposed.
+    public var proposedAt: Duration
+  }
+
+  /// An invitation to a call, and what became of it. Nothing is joined by itself.
+  ///
+  /// - Specification: XEP-0482
+  public struct CallInvitation: Hashable, Sendable {
+    /// A way to join.
+    public enum Meeting: Hashable, Sendable {
+      /// A Jingle session that `device` begins with whoever accepts the invitation.
+      case jingle(sid: String, device: JID)
+      /// A conference on the web, or a telephone number: `https:`, `tel:`, …
+      case uri(String)
+      /// A conference in a chat room (XEP-0272).
+      case room(JID)
+    }
+
+    public enum State: Hashable, Sendable {
+      case open
+      /// The inviter took it back.
+      case retracted
+      /// Another device of this account answered.
+      case acceptedElsewhere
+      case declinedElsewhere
+    }
+
+    /// A device, or an occupant of a chat room.
+    public var inviter: JID
+    /// Names the invitation among the inviter's.
+    public var id: String
+    public var media: Set<MediaKind>
+    /// In the inviter's order of preference. Ways that this client does not know are left out.
+    public var meetings: [Meeting]
+    public var state = State.open
   }
 
   /// A host and, if not 5222 (STARTTLS), a port; 5223 and 443 are spoken to with TLS from the first byte.
@@ -48,6 +111,11 @@ extension Client {
     /// Decides who may call at all; nil lets everybody. The device of whoever may not never rings, and the caller is not
     /// told that this account is there.
     public var allowsCall: (@Sendable (JID) -> Bool)?
+    /// A call that came too late to ring: it was proposed while this device was away. Told once for each.
+    public var onMissed: (@Sendable (MissedCall) async -> Void)?
+    /// Somebody who may call invites to a call that is not Jingle's between two (XEP-0482). Called again when the
+    /// invitation is taken back, or another device of this account answers it.
+    public var onInvitation: (@Sendable (CallInvitation) async -> Void)?
     /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 

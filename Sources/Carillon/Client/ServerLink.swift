@@ -1,12 +1,54 @@
+import Synchronization
 import XMPPCore
 import XMPPNetworking
 
-/// The link to a real server.
-struct ServerLink: StanzaLink {
-  let address: JID
-  private let connection: XMPPConnection
+/// Connects to a real server, again and again, and carries each stream on with the next where the server lets it.
+final class ServerConnector: Sendable {
+  private let configuration: Client.Configuration
+  private let resource: String
+  /// The last stream, until the next one has taken over what is left of it.
+  private let last = Mutex(Last.none)
 
-  static func connect(_ configuration: Client.Configuration, resource: String) async throws(CallError) -> ServerLink {
+  private enum Last {
+    case none
+    case connection(XMPPConnection)
+    /// Its connection is gone.
+    case former(XMPPConnection.Former)
+  }
+
+  init(_ configuration: Client.Configuration, resource: String) {
+    self.configuration = configuration
+    self.resource = resource
+  }
+
+  func connect() async throws(CallError) -> ServerLink {
+    let settings = try settings()
+    var former: XMPPConnection.Former? = last.withLock { last in
+      switch last {
+      case .none: nil
+      case .connection(let connection): connection.former
+      case .former(let former): former
+      }
+    }
+    do throws(XMPPConnectionError) {
+      let connection = try await XMPPConnection.connect(settings, resuming: former)
+      guard let address = try? JID(connection.boundJID) else {
+        throw XMPPConnectionError(.protocolViolation, "The server bound no usable address: \(connection.boundJID).")
+      }
+      last.withLock { $0 = .connection(connection) }
+      return ServerLink(connection, address: address) { self.last.withLock { $0 = .none } }
+    } catch {
+      // A server that cannot live with the resumption is not asked for it again.
+      switch error.kind {
+      case .streamError, .protocolViolation, .policy: former?.isResumable = false
+      default: break
+      }
+      last.withLock { $0 = former.map { .former($0) } ?? .none }
+      throw CallError(error)
+    }
+  }
+
+  private func settings() throws(CallError) -> XMPPConnection.Configuration {
     guard let localpart = configuration.account.localpart else {
       throw CallError(
         .configuration,
@@ -22,21 +64,25 @@ struct ServerLink: StanzaLink {
       return ConnectionTarget(
         host: server.host, port: port, security: [5223, 443].contains(port) ? .directTLS : .startTLS)
     }
-    do throws(XMPPConnectionError) {
-      let connection = try await XMPPConnection.connect(settings)
-      guard let address = try? JID(connection.boundJID) else {
-        throw XMPPConnectionError(.protocolViolation, "The server bound no usable address: \(connection.boundJID).")
-      }
-      return ServerLink(connection, address: address)
-    } catch {
-      throw CallError(error)
-    }
+    return settings
   }
+}
 
-  private init(_ connection: XMPPConnection, address: JID) {
+/// The link to a real server.
+struct ServerLink: StanzaLink {
+  let address: JID
+  private let connection: XMPPConnection
+  private let closed: @Sendable () -> Void
+
+  /// - Parameter closed: called when the stream is ended in order, so that nothing is left of it.
+  fileprivate init(_ connection: XMPPConnection, address: JID, closed: @escaping @Sendable () -> Void) {
     self.connection = connection
     self.address = address
+    self.closed = closed
   }
+
+  var isResumed: Bool { connection.isResumed }
+  var undelivered: [Undelivered] { connection.undelivered }
 
   func receive(_ deliver: @Sendable (XMLElement) async -> Void) async -> String {
     for await event in connection.inbound {
@@ -50,7 +96,12 @@ struct ServerLink: StanzaLink {
 
   func send(_ stanza: XMLElement) { connection.send(stanza) }
 
-  func close() async { await connection.close() }
+  func close() async {
+    closed()
+    await connection.close()
+  }
+
+  func abandon() async { connection.abandon() }
 }
 
 extension CallError {
@@ -60,6 +111,8 @@ extension CallError {
       switch error.kind {
       case .configuration: .configuration
       case .noSuchService, .unreachable, .tlsUnavailable, .tlsUntrusted, .policy: .serverUnreachable
+      // The password may be right all the same: a running client tries again.
+      case .authentication(.temporaryAuthFailure): .serverUnreachable
       case .authentication, .serverNotAuthenticated: .authentication
       case .streamError, .protocolViolation: .protocolViolation
       case .timedOut: .timedOut

@@ -7,11 +7,15 @@ import Synchronization
 actor AudioPipeline {
   /// What was negotiated about the audio that is sent.
   struct Encoding {
+    /// What is sent. Whatever else was agreed on may come.
+    var codec = AudioCodec.opus
     var sends: Bool
     var receives: Bool
     /// Whether the peer asked for stereo (RFC 7587 §6.1 `stereo`).
     var stereo: Bool
     var bitsPerSecond: Int
+    /// How much the peer wants in a packet, 10 to 60 ms in steps of ten; Opus goes in packets of 20 ms all the same.
+    var packetDuration = Duration.milliseconds(20)
   }
 
   struct Levels: Sendable {
@@ -32,23 +36,23 @@ actor AudioPipeline {
   private nonisolated let inbox = Inbox()
   private nonisolated let meter = Mutex(Levels())
   private let offer: MediaOffer
-  private let encoding: Encoding
+  private var encoding: Encoding
+  private var isMuted = false
   private let timeline: SharedTimeline
   private let warn: @Sendable (CallError) -> Void
 
-  private var encoder: OpusEncoder?
+  private var encoder: AudioEncoder?
   private var ticker: Ticker?
   private var sourceEnded = false
   private var captured: [Int16] = []
   /// The source's, asked once.
   private var channels = 1
-  private var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketSize)
   private var send: (@Sendable (EncodedAudioFrame) -> Void)?
 
-  private var decoder: OpusDecoder?
-  private var decoded = [Int16](repeating: 0, count: OpusDecoder.maximumFrameCount * 2)
+  private var decoder = AudioDecoder()
   private var sinkFailed = false
   private var encodedSinkFailed = false
+  private var hasWarnedOfCodec = false
   private var finished = false
 
   init(
@@ -68,33 +72,36 @@ actor AudioPipeline {
   ///
   /// - Parameter send: called on the codec thread with each frame; must not wait.
   func start(send: @escaping @Sendable (EncodedAudioFrame) -> Void) throws {
-    guard encoding.sends, let source = offer.audio, !finished, ticker == nil else { return }
-    var configuration = OpusEncoder.Configuration()
+    guard let source = offer.audio, !finished, ticker == nil else { return }
     channels = source.channelCount
     guard (1...2).contains(channels) else {
       throw CallError(.media, "a source has one channel or two, not \(channels)")
     }
-    configuration.channelCount = encoding.stereo ? channels : 1
-    configuration.bitsPerSecond = encoding.bitsPerSecond
-    configuration.usesDTX = offer.usesDTX
-    let encoder = try OpusEncoder(configuration)
-    self.encoder = encoder
+    encoder = try AudioEncoder(encoding, channelCount: encoding.stereo ? channels : 1, usesDTX: offer.usesDTX)
     self.send = send
-    captured = [Int16](repeating: 0, count: OpusEncoder.frameCount * channels)
+    captured = [Int16](repeating: 0, count: AudioEncoder.frameCount * channels)
     ticker = thread.schedule(at: SystemClock.now, every: .milliseconds(20)) { [weak self] tick in
       // The ticker runs on the thread that is this actor's executor.
       self?.assumeIsolated { $0.capture(tick) }
     }
   }
 
-  /// The share of packets that the peer reports as lost, 0 to 1, once a second: decides how much redundancy is sent.
+  /// Which way sound flows from now on. What is not sent is not read either: a file goes on where it stopped.
   ///
-  /// Rises at once and falls by a tenth a second, for losses come in bursts; a path without loss pays for none.
-  func setExpectedLoss(_ loss: Double) {
-    guard let encoder else { return }
-    let expected = max(loss, encoder.expectedPacketLoss * 0.9)
-    encoder.expectedPacketLoss = expected < 0.01 ? 0 : min(expected, 0.3)
+  /// - Parameter muted: whether silence is sent, and what the source gives meanwhile is let go.
+  func setFlow(sends: Bool, receives: Bool, muted: Bool) {
+    (encoding.sends, encoding.receives, isMuted) = (sends, receives, muted)
   }
+
+  /// The peer takes no more than this.
+  func limit(to bitsPerSecond: Int) {
+    guard encoding.codec == .opus else { return }
+    encoding.bitsPerSecond = min(max(bitsPerSecond, 6_000), 510_000)
+    encoder?.limit(to: encoding.bitsPerSecond)
+  }
+
+  /// The share of packets that the peer reports as lost, 0 to 1, once a second.
+  func setExpectedLoss(_ loss: Double) { encoder?.setExpectedLoss(loss) }
 
   /// Hands over what is to be heard next. Callable from any thread; never waits.
   nonisolated func play(_ unit: PlayoutUnit) {
@@ -121,19 +128,15 @@ actor AudioPipeline {
   // MARK: Out
 
   private func capture(_ tick: Tick) {
-    guard let source = offer.audio, let encoder, let send, !finished else { return }
+    guard encoding.sends, let source = offer.audio, let send, !finished else { return }
     if !sourceEnded { read(source) } else { silence(from: 0) }
+    if isMuted { silence(from: 0) }
     var samples = captured
     if channels == 2, !encoding.stereo { samples = AudioPipeline.mixedDown(captured) }
     let level = AudioLevel.decibels(of: samples.span)
     meter.withLock { $0.sent = Double(level) }
     do {
-      var span = packet.mutableSpan
-      guard case .packet(let count) = try encoder.encode(samples.span, into: &span) else { return }
-      send(
-        EncodedAudioFrame(
-          payload: Array(packet[..<count]), position: tick.index * Int64(OpusEncoder.frameCount),
-          duration: OpusEncoder.frameCount, level: level))
+      for packet in try encoder?.encode(samples.span, index: tick.index, level: level) ?? [] { send(packet) }
     } catch {
       warn(CallError(.media, "Audio could not be encoded: \(error). Nothing more is sent.", cause: error))
       ticker?.cancel()
@@ -144,11 +147,11 @@ actor AudioPipeline {
     var frames = 0
     do {
       var span = captured.mutableSpan
-      frames = min(max(0, try source.read(into: &span)), OpusEncoder.frameCount)
+      frames = min(max(0, try source.read(into: &span)), AudioEncoder.frameCount)
     } catch {
       warn(CallError(.media, "The audio source failed: \(error). Silence is sent from now on.", cause: error))
     }
-    if frames < OpusEncoder.frameCount {
+    if frames < AudioEncoder.frameCount {
       sourceEnded = true
       silence(from: frames * channels)
     }
@@ -178,50 +181,23 @@ actor AudioPipeline {
     case .frame(let frame):
       let time = timeline.time(of: frame)
       keep(frame, at: time)
-      write(decode(frame))
+      if offer.audioSink != nil { write(decoder.decode(frame)) }
       timeline.playedAudio(at: time, now: SystemClock.now)
     case .skipped(let frame):
       keep(frame, at: timeline.time(of: frame))
-      let count = decode(frame)
-      if offer.audioSink?.timeline == .media { write(count) }
+      guard let sink = offer.audioSink else { return }
+      let count = decoder.decode(frame)
+      if sink.timeline == .media { write(count) }
     case .concealment(let gap):
       if gap.cause == .stretch, offer.audioSink?.timeline == .media { return }
-      guard let decoder else { return write(zeros: gap.duration) }
-      var span = decoded.mutableSpan
-      if gap.cause == .loss, let next = gap.nextPayload {
-        write(decoder.decodeFEC(next.span, frameCount: gap.duration, into: &span))
-      } else {
-        write(decoder.conceal(frameCount: gap.duration, into: &span))
-      }
+      write(decoder.conceal(gap))
     }
-  }
-
-  /// - Returns: sample frames in `decoded`.
-  private func decode(_ frame: ReceivedAudioFrame) -> Int {
-    guard offer.audioSink != nil else { return 0 }
-    let isStereo = (frame.payload.first ?? 0) & 0x04 != 0  // RFC 6716 §3.1, the TOC's "s"
-    if decoder == nil || (isStereo && decoder?.channelCount == 1) {
-      decoder = try? OpusDecoder(channelCount: isStereo ? 2 : 1)
-    }
-    guard let decoder else { return 0 }
-    var span = decoded.mutableSpan
-    do {
-      return try decoder.decode(frame.payload.span, into: &span)
-    } catch {
-      return decoder.conceal(frameCount: frame.duration, into: &span)
-    }
-  }
-
-  private func write(zeros frameCount: Int) {
-    let count = min(frameCount, OpusDecoder.maximumFrameCount)
-    for index in 0..<count { decoded[index] = 0 }
-    write(count)
   }
 
   private func write(_ frameCount: Int) {
     guard let sink = offer.audioSink, frameCount > 0 else { return }
-    let channels = decoder?.channelCount ?? 1
-    let samples = decoded.span.extracting(first: frameCount * channels)
+    let channels = decoder.channelCount
+    let samples = decoder.decoded.span.extracting(first: frameCount * channels)
     meter.withLock { $0.received = Double(AudioLevel.decibels(of: samples)) }
     guard !sinkFailed else { return }
     do {
@@ -234,6 +210,13 @@ actor AudioPipeline {
 
   private func keep(_ frame: ReceivedAudioFrame, at time: Duration) {
     guard let sink = offer.encodedSink, sink.kinds.contains(.audio), !encodedSinkFailed else { return }
+    guard frame.codec == .opus else {
+      guard !hasWarnedOfCodec else { return }
+      hasWarnedOfCodec = true
+      let name = frame.codec.name
+      return warn(
+        CallError(.media, "The peer sends \(name), which .ogg and .webm recordings do not keep: record to .wav."))
+    }
     do {
       try sink.write(opus: frame.payload.span, at: time)
     } catch {

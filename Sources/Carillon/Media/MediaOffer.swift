@@ -14,6 +14,10 @@ public struct MediaOffer: Sendable {
   public var videoSink: (any VideoSink)?
   /// Where received sound and pictures go, as the peer encoded them.
   public var encodedSink: (any EncodedMediaSink)?
+  /// Asked when the peer adds a medium to the running call: it is taken with what this returns, and refused with nil.
+  ///
+  /// Without it, a kind that the call does not have yet is taken when this offer has a sink for it.
+  public var onAdded: (@Sendable (CallContent) async -> MediaOffer?)?
   /// Opus discontinuous transmission (RFC 7587 §3.1.3): silence costs next to nothing. Off by default.
   public var usesDTX = false
   /// The audio encoder's target in bit/s, 6 000 to 510 000; a peer that asks for less gets less.

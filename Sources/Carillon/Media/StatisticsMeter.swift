@@ -4,9 +4,9 @@ import RTPCore
 /// Adds to statistics what only two of them in a row can tell: bitrates, and how many pictures come in a second.
 struct StatisticsMeter {
   private enum Counter: Hashable {
-    case sent(MediaKind)
-    case received(MediaKind)
-    case frames
+    case sent(String)
+    case received(String)
+    case frames(String)
   }
 
   private var measuredAt = Duration.zero
@@ -16,9 +16,11 @@ struct StatisticsMeter {
 
   mutating func measure(_ statistics: inout CallStatistics) {
     var now: [Counter: Int] = [:]
-    for stream in statistics.outbound { now[.sent(stream.kind)] = stream.bytesSent }
-    for stream in statistics.inbound { now[.received(stream.kind)] = stream.bytesReceived }
-    now[.frames] = statistics.inbound(.video)?.video?.framesReceived
+    for stream in statistics.outbound { now[.sent(stream.mid)] = stream.bytesSent }
+    for stream in statistics.inbound {
+      now[.received(stream.mid)] = stream.bytesReceived
+      now[.frames(stream.mid)] = stream.video?.framesReceived
+    }
     // Over less time a rate says nothing; the last one stands.
     let seconds = (statistics.duration - measuredAt).inSeconds
     if seconds >= 0.5 {
@@ -27,28 +29,29 @@ struct StatisticsMeter {
       measuredAt = statistics.duration
     }
     for index in statistics.outbound.indices {
-      statistics.outbound[index].bitrate = rates[.sent(statistics.outbound[index].kind)].map { Int(8 * $0) }
+      statistics.outbound[index].bitrate = rates[.sent(statistics.outbound[index].mid)].map { Int(8 * $0) }
     }
     for index in statistics.inbound.indices {
-      statistics.inbound[index].bitrate = rates[.received(statistics.inbound[index].kind)].map { Int(8 * $0) }
-      statistics.inbound[index].video?.framesPerSecond = rates[.frames] ?? 0
+      let mid = statistics.inbound[index].mid
+      statistics.inbound[index].bitrate = rates[.received(mid)].map { Int(8 * $0) }
+      statistics.inbound[index].video?.framesPerSecond = rates[.frames(mid)] ?? 0
     }
   }
 }
 
 extension CallStatistics {
   mutating func add(
-    _ figures: RTPSession.AudioStatistics, _ track: MediaNegotiation.Track<AudioPipeline.Encoding>,
+    _ figures: RTPSession.AudioStatistics, _ track: MediaNegotiation.Track, _ encoding: AudioPipeline.Encoding,
     _ levels: AudioPipeline.Levels?
   ) {
-    if track.encoding.sends {
-      var stream = OutboundStreamStatistics(kind: .audio, codec: track.codec, figures.outbound)
+    if encoding.sends {
+      var stream = OutboundStreamStatistics(.audio, track, figures.outbound)
       stream.audioLevel = levels?.sent
-      stream.targetBitrate = track.encoding.bitsPerSecond
+      stream.targetBitrate = encoding.bitsPerSecond
       outbound.append(stream)
     }
-    if track.encoding.receives {
-      var stream = InboundStreamStatistics(kind: .audio, codec: track.codec, figures.inbound)
+    if encoding.receives {
+      var stream = InboundStreamStatistics(.audio, track, figures.inbound)
       stream.jitterBufferDelay = figures.jitterBuffer.delay
       stream.concealedSamples = figures.jitterBuffer.concealedSamples
       stream.audioLevel = levels?.received ?? figures.remoteAudioLevel.map(Double.init)
@@ -57,11 +60,11 @@ extension CallStatistics {
   }
 
   mutating func add(
-    _ figures: RTPSession.VideoStatistics, _ track: MediaNegotiation.Track<VideoPipeline.Encoding>,
+    _ figures: RTPSession.VideoStatistics, _ track: MediaNegotiation.Track, _ encoding: VideoPipeline.Encoding,
     _ pipeline: VideoPipeline.Figures?
   ) {
-    if track.encoding.sends {
-      var stream = OutboundStreamStatistics(kind: .video, codec: track.codec, figures.outbound)
+    if encoding.sends {
+      var stream = OutboundStreamStatistics(.video, track, figures.outbound)
       stream.targetBitrate = figures.targetBitrate
       var video = pipeline?.sent ?? OutboundVideoStatistics()
       video.framesSent = figures.framesSent
@@ -69,8 +72,8 @@ extension CallStatistics {
       stream.video = video
       outbound.append(stream)
     }
-    if track.encoding.receives {
-      var stream = InboundStreamStatistics(kind: .video, codec: track.codec, figures.inbound)
+    if encoding.receives {
+      var stream = InboundStreamStatistics(.video, track, figures.inbound)
       let assembler = figures.assembler
       stream.jitterBufferDelay =
         assembler.framesReceived > 0 ? assembler.totalAssemblyDelay / assembler.framesReceived : .zero
@@ -89,8 +92,11 @@ extension CallStatistics {
 }
 
 extension OutboundStreamStatistics {
-  fileprivate init(kind: MediaKind, codec: String, _ figures: RTPSession.OutboundStatistics) {
-    self.init(kind: kind, codec: codec, ssrc: figures.ssrc)
+  fileprivate init(
+    _ kind: MediaKind, _ track: MediaNegotiation.Track, _ figures: RTPSession.OutboundStatistics
+  ) {
+    self.init(kind: kind, codec: track.codec, ssrc: figures.ssrc)
+    mid = track.content
     packetsSent = figures.packetsSent
     bytesSent = figures.bytesSent
     retransmittedPacketsSent = figures.retransmittedPacketsSent
@@ -104,8 +110,11 @@ extension OutboundStreamStatistics {
 }
 
 extension InboundStreamStatistics {
-  fileprivate init(kind: MediaKind, codec: String, _ figures: RTPSession.InboundStatistics) {
-    self.init(kind: kind, codec: codec)
+  fileprivate init(
+    _ kind: MediaKind, _ track: MediaNegotiation.Track, _ figures: RTPSession.InboundStatistics
+  ) {
+    self.init(kind: kind, codec: track.codec)
+    mid = track.content
     ssrc = figures.ssrc
     packetsReceived = figures.packetsReceived
     packetsLost = figures.packetsLost

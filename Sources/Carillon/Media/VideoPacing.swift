@@ -19,7 +19,7 @@ struct VideoPacing {
   /// A picture whose time is farther away than this is as good as never due.
   static let horizon = Duration.seconds(3_600)
 
-  private let start: Instant
+  private var start: Instant
   private var last: Duration?
   /// Between the last two pictures.
   private var interval: Duration
@@ -48,6 +48,9 @@ struct VideoPacing {
     if now - due > interval, now - began < Self.catchUpLimit { return .late }
     return admits(timestamp) ? .due(due) : .surplus(next: nextDue)
   }
+
+  /// The source was not asked for so long.
+  mutating func delay(by pause: Duration) { start = start + pause }
 
   /// When the next picture is to be read after one that was due.
   var nextDue: Instant { start + (last ?? .zero) + interval }

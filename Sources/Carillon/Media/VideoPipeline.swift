@@ -37,13 +37,14 @@ actor VideoPipeline {
   private nonisolated let meter = Mutex(VideoMeter())
   private nonisolated let requestKeyFrame: @Sendable () -> Void
   private let offer: MediaOffer
-  private let encoding: Encoding
+  private var encoding: Encoding
   private let timeline: SharedTimeline
   private let warn: @Sendable (CallError) -> Void
   private var isFinished = false
 
   /// Once: a source that has ended is not asked again.
   private var hasStarted = false
+  private var pausedAt: Instant?
   private var send: (@Sendable (EncodedVideoFrame) -> Void)?
   private var encoder: VPXEncoder?
   private var scale: PictureScale
@@ -83,7 +84,7 @@ actor VideoPipeline {
   ///
   /// - Parameter send: called on the codec thread with each frame; must not wait.
   func start(send: @escaping @Sendable (EncodedVideoFrame) -> Void) throws {
-    guard encoding.sends, offer.video != nil, !isFinished, !hasStarted else { return }
+    guard offer.video != nil, !isFinished, !hasStarted else { return }
     hasStarted = true
     var configuration = VPXEncoder.Configuration(codec: encoding.codec)
     configuration.framesPerSecond = framesPerSecond
@@ -92,7 +93,31 @@ actor VideoPipeline {
     self.send = send
     let now = SystemClock.now
     pacing = VideoPacing(start: now, framesPerSecond: sourceRate, limit: encoding.maximumFramesPerSecond)
-    capture(at: now)
+    if encoding.sends { capture(at: now) } else { pausedAt = now }
+  }
+
+  /// Which way pictures flow from now on. What is not sent is not read either: a file goes on where it stopped.
+  func setFlow(sends: Bool, receives: Bool) {
+    encoding.receives = receives
+    guard sends != encoding.sends else { return }
+    encoding.sends = sends
+    guard send != nil else { return }
+    let now = SystemClock.now
+    if sends, let pausedAt {
+      self.pausedAt = nil
+      pacing?.delay(by: now - pausedAt)
+      orders.withLock { $0.wantsKeyFrame = true }
+      capture(at: now)
+    } else if !sends {
+      pausedAt = now
+      captureTimer = nil
+    }
+  }
+
+  /// The peer takes no more than this.
+  func limit(to bitsPerSecond: Int) {
+    let (lower, upper) = (VPXEncoder.bitrates.lowerBound, VPXEncoder.bitrates.upperBound)
+    encoding.maximumBitsPerSecond = min(max(bitsPerSecond, lower), upper)
   }
 
   /// Carries out what the session wants of the encoder, with the next picture. Callable from any thread; never waits.
@@ -147,6 +172,7 @@ actor VideoPipeline {
 
   /// Encodes the picture that is due, and comes back when the next one is.
   private func capture() {
+    guard encoding.sends else { return }
     let began = SystemClock.now
     while let frame = nextFrame(),
       let verdict = pacing?.judge(frame.timestamp, at: SystemClock.now, readingSince: began)

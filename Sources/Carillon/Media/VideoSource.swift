@@ -39,7 +39,7 @@ extension VideoSink {
 
 /// What an `EncodedMediaSink` is going to get.
 public struct EncodedTracks: Hashable, Sendable {
-  /// Opus (RFC 6716).
+  /// Opus (RFC 6716). False where the call's codec is another one: such sound goes to an `AudioSink` only.
   public var audio: Bool
   public var video: VideoCodec?
 
@@ -57,7 +57,8 @@ public protocol EncodedMediaSink: AnyObject, Sendable {
   /// What the sink takes; the peer is asked for nothing else on its account.
   var kinds: Set<MediaKind> { get }
 
-  /// What was agreed on. Called once, before anything is written.
+  /// What was agreed on. Called once, before anything is written; not at all while there is nothing that the sink takes.
+  /// What joins the call later than that is not written.
   func begin(_ tracks: EncodedTracks) throws
 
   /// - Parameters:
@@ -71,7 +72,7 @@ public protocol EncodedMediaSink: AnyObject, Sendable {
   ///   - time: of its capture.
   func write(video frame: Span<UInt8>, at time: Duration) throws
 
-  /// The call is over: nothing more will be written. Not called for a call that never came to media.
+  /// The call is over: nothing more will be written. Not called for a sink that was not begun.
   func finish()
 }
 

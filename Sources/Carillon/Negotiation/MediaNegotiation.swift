@@ -11,7 +11,12 @@ enum MediaNegotiation {
     case .audio:
       [
         .opus(
-          [RTPParameter("minptime", "10"), RTPParameter("useinbandfec", "1")], feedback: RTPFeedback([.transportCC]))
+          [RTPParameter("minptime", "10"), RTPParameter("useinbandfec", "1")], feedback: RTPFeedback([.transportCC])),
+        // The feedback counts a transport's packets, whatever is in them.
+        .g722(feedback: RTPFeedback([.transportCC])),
+        .pcmu(feedback: RTPFeedback([.transportCC])),
+        .pcma(feedback: RTPFeedback([.transportCC])),
+        .telephoneEvent(id: 110, clockrate: 48_000), .telephoneEvent(id: 126, clockrate: 8_000),
       ]
     case .video:
       [
@@ -38,18 +43,61 @@ enum MediaNegotiation {
     Jingle.Senders(party, sends: media.sends(kind), receives: media.receives(kind))
   }
 
+  /// What a transport carries already: a new content says nothing else by the same numbers.
+  struct Numbers: Sendable {
+    var payloadTypes: Set<UInt8> = []
+    var headerExtensions: [RTPHeaderExtension] = []
+
+    mutating func add(_ description: RTPDescription) {
+      payloadTypes.formUnion(description.payloadTypes.map(\.id))
+      for used in description.headerExtensions where !headerExtensions.contains(where: { $0.uri == used.uri }) {
+        headerExtensions.append(used)
+      }
+    }
+  }
+
   /// The description to offer. Opus stands under 111, the number that every implementation uses.
-  static func offer(_ kind: MediaKind, _ local: LocalStreams, sends: Bool) -> RTPDescription {
-    var description = RTPDescription(
-      offering: kind.rawValue, capabilities(kind), from: kind == .audio ? 111 : 96,
-      headerExtensions: headerExtensions(kind), allowsMixedHeaderExtensions: true)
+  ///
+  /// - Parameter taken: what other contents of the same transport use.
+  static func offer(_ kind: MediaKind, _ local: ContentStreams, sends: Bool, beside taken: Numbers) -> RTPDescription {
+    func describe(from first: UInt8) -> RTPDescription {
+      RTPDescription(
+        offering: kind.rawValue, capabilities(kind), from: first,
+        headerExtensions: headerExtensions(kind, beside: taken),
+        allowsMixedHeaderExtensions: true)
+    }
+    let first: UInt8 = kind == .audio ? 111 : 96
+    let candidates = [first] + Array(96...119) + Array(35...50)
+    var description = describe(from: first)
+    for candidate in candidates {
+      description = describe(from: candidate)
+      if taken.payloadTypes.isDisjoint(with: description.payloadTypes.map(\.id)) { break }
+    }
     if sends { local.describe(kind, in: &description) }
     return description
   }
 
+  /// Under the ids that the transport uses for them, and others that it does not use.
+  ///
+  /// - Specification: RFC 9143 §9.1.1
+  private static func headerExtensions(_ kind: MediaKind, beside taken: Numbers) -> [RTPHeaderExtension] {
+    var ids = Set(taken.headerExtensions.map(\.id))
+    return headerExtensions(kind).compactMap { wanted in
+      var written = wanted
+      if let used = taken.headerExtensions.first(where: { $0.uri == wanted.uri }) {
+        written.id = used.id
+      } else if !ids.insert(wanted.id).inserted {
+        guard let free = (1...14).first(where: { !ids.contains($0) }) else { return nil }
+        written.id = free
+        ids.insert(free)
+      }
+      return written
+    }
+  }
+
   /// - Returns: nil when no codec is in common.
   static func answer(
-    _ offer: RTPDescription, _ kind: MediaKind, _ local: LocalStreams, sends: Bool
+    _ offer: RTPDescription, _ kind: MediaKind, _ local: ContentStreams, sends: Bool
   ) -> RTPDescription? {
     var answer = offer.answer(
       supporting: capabilities(kind), headerExtensions: headerExtensions(kind), allowingMixedHeaderExtensions: true)
@@ -72,98 +120,130 @@ enum MediaNegotiation {
     var remote: RTPDescription
     /// Which of the call's transports carries it.
     var transport: Int
+    /// This side's part.
+    var media: MediaOffer
+    var streams: ContentStreams
   }
 
   /// What was agreed on, ready to run.
   struct Agreement: Sendable {
-    /// By transport.
+    /// For each transport that is spoken of: what its session has beside the streams, if there is none yet.
     var sessions: [Int: RTPSession.Configuration] = [:]
-    var audio: Track<AudioPipeline.Encoding>?
-    var video: Track<VideoPipeline.Encoding>?
+    var tracks: [Track] = []
   }
 
-  struct Track<Encoding: Sendable>: Sendable {
+  /// One content's media.
+  struct Track: Sendable {
+    enum Stream: Sendable {
+      case audio(RTPSession.AudioStream, AudioPipeline.Encoding)
+      case video(RTPSession.VideoStream, VideoPipeline.Encoding, BandwidthEstimator.Configuration)
+    }
+
+    var content: String
     var transport: Int
-    var encoding: Encoding
+    var media: MediaOffer
     /// Payload name and clock rate, such as `opus/48000/2`.
     var codec: String
+    var headerExtensions: RTPSession.HeaderExtensions
+    var stream: Stream
+
+    var kind: MediaKind {
+      switch stream {
+      case .audio: .audio
+      case .video: .video
+      }
+    }
+
+    /// Whether the peer takes keys of a telephone's pad.
+    var takesKeys: Bool {
+      if case .audio(let stream, _) = stream { stream.telephoneEvents?.payloadType != nil } else { false }
+    }
   }
 
+  /// - Parameter isOneTransport: whether all of the call's media goes over one transport.
   /// - Returns: nil when a content has no codec of ours.
   static func agreement(
-    _ contents: [Content], _ local: LocalStreams, as party: Jingle.Party, media: MediaOffer,
+    _ contents: [Content], cname: String, as party: Jingle.Party, isOneTransport: Bool,
     wallClock: RTPSession.WallClock, using random: inout some RandomNumberGenerator
   ) -> Agreement? {
     var agreement = Agreement()
     for content in contents {
-      var session =
-        agreement.sessions[content.transport]
-        ?? RTPSession.Configuration(
-          cname: local.cname, wallClock: wallClock, seed: .random(in: 0...UInt64.max, using: &random))
-      session.headerExtensions.add(content.headerExtensions.filter { $0.senders.include(party) })
-      let sends = content.senders.include(party) && media.sends(content.kind)
-      let receives = content.senders.include(party.other) && media.receives(content.kind)
-      switch content.kind {
-      case .audio:
-        guard let track = audio(content, local, sends: sends, receives: receives, media, &session, &random) else {
-          return nil
-        }
-        agreement.audio = track
-      case .video:
-        guard let track = video(content, local, sends: sends, receives: receives, media, &session, &random) else {
-          return nil
-        }
-        agreement.video = track
+      if agreement.sessions[content.transport] == nil {
+        agreement.sessions[content.transport] = RTPSession.Configuration(
+          cname: cname, wallClock: wallClock, seed: .random(in: 0...UInt64.max, using: &random))
       }
-      agreement.sessions[content.transport] = session
-    }
-    if agreement.sessions.count > 1 {
-      for index in agreement.sessions.keys { agreement.sessions[index]?.dropTransportFeedback() }
+      let sends = content.senders.include(party) && content.media.sends(content.kind)
+      let receives = content.senders.include(party.other) && content.media.receives(content.kind)
+      let made =
+        switch content.kind {
+        case .audio: audio(content, sends: sends, receives: receives, &random)
+        case .video: video(content, sends: sends, receives: receives, &random)
+        }
+      guard case (let stream, let codec)? = made else { return nil }
+      var track = Track(
+        content: content.name, transport: content.transport, media: content.media, codec: codec,
+        headerExtensions: .init(), stream: stream)
+      track.headerExtensions.add(content.headerExtensions.filter { $0.senders.include(party) })
+      if !isOneTransport { track.dropTransportFeedback() }
+      agreement.tracks.append(track)
     }
     return agreement
   }
 
   private static func audio(
-    _ content: Content, _ local: LocalStreams, sends: Bool, receives: Bool, _ media: MediaOffer,
-    _ session: inout RTPSession.Configuration, _ random: inout some RandomNumberGenerator
-  ) -> Track<AudioPipeline.Encoding>? {
-    let known = content.agreements.filter { $0.sending.name?.lowercased() == "opus" }
-    guard let best = known.first else { return nil }
+    _ content: Content, sends: Bool, receives: Bool, _ random: inout some RandomNumberGenerator
+  ) -> (Track.Stream, codec: String)? {
+    let known = content.agreements.compactMap { agreement in
+      AudioCodec(agreement.receiving).map { (agreement: agreement, codec: $0) }
+    }
+    // Opus, wherever the peer has put it.
+    guard let (best, codec) = known.first(where: { $0.codec == .opus }) ?? known.first else { return nil }
     var accepted: [UInt8: AudioCodec] = [:]
-    for agreement in known { accepted[agreement.receiving.id] = .opus }
-    session.audio = RTPSession.AudioStream(
-      localSSRC: local.audio, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid, payloadType: best.sending.id,
-      acceptedPayloadTypes: accepted, usesTransportFeedback: best.feedback.contains(.transportCC), sends: sends,
+    for (agreement, codec) in known { accepted[agreement.receiving.id] = codec }
+    var stream = RTPSession.AudioStream(
+      localSSRC: content.streams.ssrc, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid,
+      payloadType: best.sending.id, acceptedPayloadTypes: accepted, clockRate: codec.clockRate,
+      usesTransportFeedback: best.feedback.contains(.transportCC), sends: sends,
       receives: receives, initialSequenceNumber: .random(using: &random), initialTimestamp: .random(using: &random))
+    stream.telephoneEvents = TelephoneEvents(content.agreements, clockRate: codec.clockRate).map {
+      .init(payloadType: $0.sending, acceptedPayloadTypes: $0.receiving)
+    }
     let limit = best.sending.parameter("maxaveragebitrate").flatMap { Int($0) }.map { min(max($0, 6_000), 510_000) }
-    return Track(
-      transport: content.transport,
-      encoding: AudioPipeline.Encoding(
-        sends: sends, receives: receives,
-        stereo: best.sending.parameter("stereo") == "1" && media.audio?.channelCount == 2,
-        bitsPerSecond: min(max(media.audioBitsPerSecond, 6_000), limit ?? 510_000)),
-      codec: "opus/48000/2")
+    let isOpus = codec == .opus
+    let encoding = AudioPipeline.Encoding(
+      codec: codec, sends: sends, receives: receives,
+      stereo: isOpus && best.sending.parameter("stereo") == "1" && content.media.audio?.channelCount == 2,
+      bitsPerSecond: isOpus ? min(max(content.media.audioBitsPerSecond, 6_000), limit ?? 510_000) : 64_000,
+      packetDuration: packetDuration(best.sending))
+    return (.audio(stream, encoding), codec.encodingName)
+  }
+
+  /// What the peer wants in a packet, in steps of 10 ms.
+  ///
+  /// - Specification: RFC 3551 §4.2 (20 ms unless said otherwise)
+  static func packetDuration(_ payloadType: RTPPayloadType) -> Duration {
+    let wanted = min(payloadType.ptime ?? 20, payloadType.maxptime ?? .max)
+    return .milliseconds(min(max(wanted / 10 * 10, 10), 60))
   }
 
   private static func video(
-    _ content: Content, _ local: LocalStreams, sends: Bool, receives: Bool, _ media: MediaOffer,
-    _ session: inout RTPSession.Configuration, _ random: inout some RandomNumberGenerator
-  ) -> Track<VideoPipeline.Encoding>? {
+    _ content: Content, sends: Bool, receives: Bool, _ random: inout some RandomNumberGenerator
+  ) -> (Track.Stream, codec: String)? {
     let known = content.agreements.compactMap { agreement in
       VideoCodec(payloadType: agreement.sending).map { (agreement, $0) }
     }
     guard let (best, codec) = known.first else { return nil }
     let (lower, upper) = (VPXEncoder.bitrates.lowerBound, VPXEncoder.bitrates.upperBound)
-    let wanted = min(media.maximumVideoBitsPerSecond, content.remote.bandwidth?.bitsPerSecond ?? .max)
+    let wanted = min(content.media.maximumVideoBitsPerSecond, content.remote.bandwidth?.bitsPerSecond ?? .max)
     let maximum = min(max(wanted, lower), upper)
-    session.bandwidth = .init(
-      initialBitsPerSecond: min(500_000, maximum), minimumBitsPerSecond: lower,
-      // The estimate is of the whole path; the audio has its part in it.
-      maximumBitsPerSecond: maximum + (session.audio == nil ? 0 : 64_000))
+    // The estimate is of the whole path; the audio has its part in it.
+    let bandwidth = BandwidthEstimator.Configuration(
+      initialBitsPerSecond: min(500_000, maximum), minimumBitsPerSecond: lower, maximumBitsPerSecond: maximum + 64_000)
     var stream = RTPSession.VideoStream(
-      localSSRC: local.video, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid, payloadType: best.sending.id,
-      format: codec.payloadFormat, acceptedPayloadTypes: [:], feedback: .init(best.feedback), sends: sends,
-      receives: receives, initialSequenceNumber: .random(using: &random), initialTimestamp: .random(using: &random))
+      localSSRC: content.streams.ssrc, remoteSSRCs: content.remote.mediaSSRCs, mid: content.mid,
+      payloadType: best.sending.id, format: codec.payloadFormat, acceptedPayloadTypes: [:],
+      feedback: .init(best.feedback), sends: sends, receives: receives, initialSequenceNumber: .random(using: &random),
+      initialTimestamp: .random(using: &random))
     for ssrc in stream.remoteSSRCs {
       stream.remoteRetransmissionSSRCs[ssrc] = content.remote.retransmissionSSRC(of: ssrc)
     }
@@ -174,19 +254,16 @@ enum MediaNegotiation {
       }
     }
     stream.retransmission = best.retransmission.map {
-      .init(localSSRC: local.repeats, payloadType: $0.sending, initialSequenceNumber: .random(using: &random))
+      .init(localSSRC: content.streams.repeats, payloadType: $0.sending, initialSequenceNumber: .random(using: &random))
     }
-    session.video.append(stream)
-    return Track(
-      transport: content.transport,
-      encoding: VideoPipeline.Encoding(
-        codec: codec, sends: sends, receives: receives, maximumBitsPerSecond: maximum,
-        maximumFramesPerSecond: best.sending.parameter("max-fr").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil },
-        // In macroblocks (RFC 7741 §6.1, RFC 9628 §6).
-        maximumPixels: best.sending.parameter("max-fs").flatMap { Int($0) }.flatMap {
-          $0 > 0 && $0 < 1 << 24 ? $0 * 256 : nil
-        }),
-      codec: "\(codec.rawValue)/90000")
+    let encoding = VideoPipeline.Encoding(
+      codec: codec, sends: sends, receives: receives, maximumBitsPerSecond: maximum,
+      maximumFramesPerSecond: best.sending.parameter("max-fr").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil },
+      // In macroblocks (RFC 7741 §6.1, RFC 9628 §6).
+      maximumPixels: best.sending.parameter("max-fs").flatMap { Int($0) }.flatMap {
+        $0 > 0 && $0 < 1 << 24 ? $0 * 256 : nil
+      })
+    return (.video(stream, encoding, bandwidth), "\(codec.rawValue)/90000")
   }
 }
 
@@ -195,33 +272,43 @@ enum MediaNegotiation {
 /// - Specification: XEP-0339 §2, RFC 7022
 struct LocalStreams: Sendable {
   let cname: String
-  let audio: UInt32
-  let video: UInt32
-  /// What is sent again of the video.
-  let repeats: UInt32
+  private var ssrcs: Set<UInt32> = []
 
   init(using random: inout some RandomNumberGenerator) {
     cname = String(UInt64.random(in: 0...UInt64.max, using: &random), radix: 36)
-    var ssrcs: Set<UInt32> = []
-    while ssrcs.count < 3 { ssrcs.insert(.random(in: 1...UInt32.max, using: &random)) }
-    let chosen = Array(ssrcs)
-    (audio, video, repeats) = (chosen[0], chosen[1], chosen[2])
   }
 
-  /// Names the streams of one kind. Sound and pictures are of one stream, so that the peer plays them in sync.
+  /// The streams of one content more.
+  ///
+  /// - Parameter isApart: whether the peer need not play it in sync with the others: a shared screen beside a camera.
+  mutating func make(isApart: Bool = false, using random: inout some RandomNumberGenerator) -> ContentStreams {
+    func draw() -> UInt32 {
+      var ssrc: UInt32
+      repeat { ssrc = .random(in: 1...UInt32.max, using: &random) } while !ssrcs.insert(ssrc).inserted
+      return ssrc
+    }
+    let (ssrc, repeats) = (draw(), draw())
+    return ContentStreams(cname: cname, stream: isApart ? "\(cname)-\(ssrc)" : cname, ssrc: ssrc, repeats: repeats)
+  }
+}
+
+/// The streams that this side may send in one content.
+struct ContentStreams: Sendable {
+  let cname: String
+  /// Contents of one name are played in sync.
+  let stream: String
+  let ssrc: UInt32
+  /// What is sent again of pictures.
+  let repeats: UInt32
+
   func describe(_ kind: MediaKind, in description: inout RTPDescription) {
     func source(_ ssrc: UInt32) -> RTPSource {
-      RTPSource(ssrc: ssrc, cname: cname, stream: cname, track: "\(cname)-\(kind.rawValue)")
+      RTPSource(ssrc: ssrc, cname: cname, stream: stream, track: "\(stream)-\(kind.rawValue)")
     }
-    switch kind {
-    case .audio:
-      description.sources = [source(audio)]
-    case .video:
-      description.sources = [source(video)]
-      if description.payloadTypes.contains(where: \.isRetransmission) {
-        description.sources.append(source(repeats))
-        description.sourceGroups = [RTPSourceGroup(.flowIdentification, [video, repeats])]
-      }
+    description.sources = [source(ssrc)]
+    if description.payloadTypes.contains(where: \.isRetransmission) {
+      description.sources.append(source(repeats))
+      description.sourceGroups = [RTPSourceGroup(.flowIdentification, [ssrc, repeats])]
     }
   }
 }
@@ -254,6 +341,13 @@ extension RTPSession.HeaderExtensions {
       }
     }
   }
+
+  /// With what another content of the same transport brings.
+  func merging(_ other: Self) -> Self {
+    RTPSession.HeaderExtensions(
+      audioLevel: audioLevel ?? other.audioLevel, absoluteSendTime: absoluteSendTime ?? other.absoluteSendTime,
+      transportSequenceNumber: transportSequenceNumber ?? other.transportSequenceNumber, mid: mid ?? other.mid)
+  }
 }
 
 extension RTPDescription {
@@ -271,12 +365,18 @@ extension RTPDescription {
   }
 }
 
-extension RTPSession.Configuration {
+extension MediaNegotiation.Track {
   /// As for descriptions: an offer may have had to promise it, in case of a bundle.
   fileprivate mutating func dropTransportFeedback() {
     headerExtensions.transportSequenceNumber = nil
-    audio?.usesTransportFeedback = false
-    for index in video.indices { video[index].feedback.transport = false }
+    switch stream {
+    case .audio(var audio, let encoding):
+      audio.usesTransportFeedback = false
+      stream = .audio(audio, encoding)
+    case .video(var video, let encoding, let bandwidth):
+      video.feedback.transport = false
+      stream = .video(video, encoding, bandwidth)
+    }
   }
 }
 

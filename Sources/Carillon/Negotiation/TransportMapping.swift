@@ -19,6 +19,19 @@ extension MediaEngine.ICECandidate {
   }
 }
 
+extension MediaPath {
+  init(_ path: MediaEngine.MediaPath) {
+    var isTCP = false
+    if case .tcp = path.local.transport { isTCP = true }
+    self.init(
+      localCandidateType: path.local.kind.rawValue, remoteCandidateType: path.remote.kind.rawValue,
+      transport: isTCP ? "tcp" : "udp")
+    guard let relay = path.relay, case .turn(let overTCP, _, _) = relay.kind else { return }
+    // TLS is a tunnel in front of TCP.
+    relayProtocol = relay.name.hasPrefix("turns") ? "tls" : overTCP ? "tcp" : "udp"
+  }
+}
+
 extension JingleCore.ICECandidate {
   /// - Parameters:
   ///   - id: unique in the call (XEP-0176 §5.3).
@@ -31,9 +44,12 @@ extension JingleCore.ICECandidate {
       case .prflx: .prflx
       case .relay: .relay
       }
+    var tcpType: String?
+    if case .tcp(let type) = candidate.transport { tcpType = type }
     self.init(
       component: UInt8(clamping: candidate.component), foundation: candidate.foundation, id: id, ip: candidate.address,
-      port: candidate.port, priority: candidate.priority,
+      port: candidate.port, priority: candidate.priority, transportProtocol: tcpType == nil ? .udp : .tcp,
+      tcpType: tcpType,
       relatedAddress: candidate.kind == .host ? nil : hidesBase ? "0.0.0.0" : candidate.relatedAddress,
       relatedPort: candidate.kind == .host ? nil : hidesBase ? 9 : candidate.relatedPort, kind: kind)
   }

@@ -42,19 +42,19 @@ struct DemoCommand: AsyncParsableCommand {
       let session = Session(console: console, logLevel: output.logLevel)
       let clients = try LocalClients()
       let plans = try plans()
-      let (incomingOffer, recordings) = try plans.callee.offer()
-      let (offer, _) = try plans.caller.offer()
-      let outgoing = CallFollower(console: console, calls: session.calls, limit: limit)
-      let incoming = CallFollower(
-        console: console, calls: session.calls, recordings: recordings, direction: .incoming)
+      let (called, calling) = (try plans.callee.prepare(), try plans.caller.prepare())
+      let outgoing = CallFollower(session, calling, limit: limit)
+      let incoming = CallFollower(session, called, direction: .incoming)
       let (endings, ended) = AsyncStream.makeStream(of: Void.self)
       var handlers = session.handlers()
       handlers.onCall = { call in
         defer { ended.finish() }
-        try await call.answer(with: incomingOffer) { try await incoming.follow($0) }
+        try await call.answer(with: called.offer) { try await incoming.follow($0) }
       }
       try await clients.run(in: session, caller: session.handlers(), callee: handlers) {
-        try await clients.caller.withCall(to: clients.calleeAddress, offering: offer) { try await outgoing.follow($0) }
+        try await clients.caller.withCall(to: clients.calleeAddress, offering: calling.offer) {
+          try await outgoing.follow($0)
+        }
         for await _ in endings {}  // the other end sums up too
       }
     }

@@ -25,7 +25,10 @@ final class Interruption: Sendable {
           defer { received = received ?? number }
           return received == nil
         }
-        guard isFirst else { _exit(128 + number) }
+        guard isFirst else {
+          TerminalMode.restore()
+          _exit(128 + number)
+        }
         continuation.yield(number)
       }
       source.resume()

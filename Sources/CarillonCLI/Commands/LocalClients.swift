@@ -21,6 +21,7 @@ struct LocalClients: Sendable {
     func client(_ account: JID, loopName: String) -> Client {
       var configuration = Client.Configuration(account: account, password: "")
       configuration.maximumCalls = maximumCalls
+      configuration.migratesCalls = false
       if sharesLoop { return server.makeClient(configuration) }
       return Client(configuration: configuration, loop: GLibLoop(name: loopName), localAddresses: ["127.0.0.1"]) {
         server.connect(account)

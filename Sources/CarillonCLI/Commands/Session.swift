@@ -7,9 +7,11 @@ struct Session: Sendable {
   let console: Console
   let interruption = Interruption()
   let calls = ActiveCalls()
+  let switchboard: Switchboard
 
   init(console: Console, logLevel: Logger.Level?) {
     self.console = console
+    switchboard = Switchboard(console: console)
     let level = logLevel ?? .warning
     LoggingSystem.bootstrap { label in
       var handler = StreamLogHandler.standardError(label: label)
@@ -19,11 +21,23 @@ struct Session: Sendable {
   }
 
   /// Runs the servers until `work` is done, one of them fails or the user interrupts; calls are hung up before the end.
-  func run(_ servers: [@Sendable () async throws -> Void], work: @escaping @Sendable () async throws -> Void)
-    async throws
-  {
+  ///
+  /// - Parameter input: where keys or commands come from meanwhile.
+  func run(
+    _ servers: [@Sendable () async throws -> Void], input: StandardInput.Mode? = nil,
+    work: @escaping @Sendable () async throws -> Void
+  ) async throws {
+    let input = input.map { StandardInput($0) }
+    defer { input?.stop() }
     try await withThrowingTaskGroup(of: Void.self) { group in
       defer { group.cancelAll() }
+      if let input {
+        group.addTask {
+          await switchboard.run(input)
+          // The end of input ends nothing else.
+          while true { try await Task.sleep(for: .seconds(3_600)) }
+        }
+      }
       for server in servers { group.addTask { try await server() } }
       group.addTask { try await work() }
       group.addTask {

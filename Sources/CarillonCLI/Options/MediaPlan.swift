@@ -46,8 +46,15 @@ struct MediaPlan: Equatable, Sendable {
     return !isVideoOnly || recordings.contains { $0.format == .wav || $0.format == .ogg }
   }
 
-  /// The offer for the `count`th call of one run, and its recordings.
-  func offer(call count: Int = 1) throws -> (offer: MediaOffer, recordings: [RecordingFile]) {
+  /// What one call begins with, where it is kept, and what becomes of what joins it later.
+  struct Preparation: Sendable {
+    var offer: MediaOffer
+    var recordings: [RecordingFile]
+    var added: AddedMedia
+  }
+
+  /// For the `count`th call of one run.
+  func prepare(call count: Int = 1) throws -> Preparation {
     let recordings = recordings.map { $0.numbered(count) }
     for recording in recordings { try recording.check() }
     var offer = MediaOffer(audio: try audio.makeSource(), video: try video?.makeSource(size: videoSize))
@@ -59,7 +66,9 @@ struct MediaPlan: Equatable, Sendable {
     // What is kept nowhere is received all the same: sound is heard for its level, pictures stay as they came.
     if receivesAudio, !offer.receives(.audio) { offer.audioSink = DiscardingSink() }
     if receivesVideo, !offer.receives(.video) { offer.encodedSink = DiscardingEncodedSink(kinds: [.video]) }
-    return (offer, files)
+    let added = AddedMedia(offer, recordings: recordings)
+    offer.onAdded = { added.offer(for: $0) }
+    return Preparation(offer: offer, recordings: files, added: added)
   }
 }
 

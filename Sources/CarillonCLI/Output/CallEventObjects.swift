@@ -1,4 +1,5 @@
 import Carillon
+import FoundationEssentials
 
 // Call events as JSON: the names and keys are API.
 
@@ -12,10 +13,97 @@ extension CallEvent {
     case .connecting: ("call.connecting", [:])
     case .connected(let report): ("call.connected", report.object)
     case .statistics(let statistics): ("call.statistics", statistics.object)
-    case .warning: nil
+    case .added(let content, let byPeer): ("call.mediaAdded", content.object(byPeer: byPeer))
+    case .refused(let content): ("call.mediaRefused", content.object(byPeer: true))
+    case .modified(let content, let byPeer): ("call.mediaModified", content.object(byPeer: byPeer))
+    case .removed(let content, let byPeer): ("call.mediaRemoved", content.object(byPeer: byPeer))
+    case .muted(let kind, let byPeer): ("call.muted", ["media": .string(kind.rawValue), "byPeer": .boolean(byPeer)])
+    case .unmuted(let kind, let byPeer):
+      ("call.unmuted", ["media": .string(kind.rawValue), "byPeer": .boolean(byPeer)])
+    case .held(let byPeer): ("call.held", ["byPeer": .boolean(byPeer)])
+    case .unheld(let byPeer): ("call.unheld", ["byPeer": .boolean(byPeer)])
+    case .dtmf(let digit, let duration, let byPeer):
+      (
+        "call.dtmf",
+        ["digit": .string(String(digit)), "durationMs": .milliseconds(duration), "byPeer": .boolean(byPeer)]
+      )
+    case .restartingICE(let byPeer): ("call.iceRestarting", ["byPeer": .boolean(byPeer)])
+    case .pathChanged(let path): ("call.pathChanged", path.object)
+    case .mediaMissing(let kind, let cause):
+      ("call.mediaMissing", ["media": .string(kind.rawValue), "cause": .string(cause.rawValue)])
+    case .mediaFound(let kind): ("call.mediaFound", ["media": .string(kind.rawValue)])
+    case .signallingLost: ("call.signallingLost", [:])
+    case .signallingRestored: ("call.signallingRestored", [:])
     case .ended(let end): ("call.ended", end.object)
+    // An `error`.
+    case .warning: nil
     }
   }
+}
+
+extension CallContent {
+  fileprivate func object(byPeer: Bool) -> JSONObject {
+    [
+      "content": .string(name), "media": .string(kind.rawValue),
+      "categories": .array(categories.map(\.rawValue).sorted().map { .string($0) }), "sends": .boolean(sends),
+      "receives": .boolean(receives), "byPeer": .boolean(byPeer),
+    ]
+  }
+}
+
+extension MediaPath {
+  fileprivate var object: JSONObject {
+    var object: JSONObject = [
+      "localCandidateType": .string(localCandidateType), "remoteCandidateType": .string(remoteCandidateType),
+      "transport": .string(transport),
+    ]
+    object["relayProtocol"] = relayProtocol.map { .string($0) }
+    return object
+  }
+}
+
+extension CallError {
+  /// What is told when another device of this account decided on a call; nil when none did.
+  var elsewhere: (name: String, line: String)? {
+    switch code {
+    case .answeredElsewhere: ("call.answeredElsewhere", "another device of this account took the call")
+    case .declinedElsewhere: ("call.declinedElsewhere", "another device of this account declined the call")
+    default: nil
+    }
+  }
+}
+
+extension Client.MissedCall {
+  var object: JSONObject {
+    [
+      "peer": .string("\(peer)"), "sid": .string(sid), "media": media.list,
+      "proposedAt": .string(Date(sinceEpoch: proposedAt).rfc3339),
+    ]
+  }
+}
+
+extension Client.CallInvitation {
+  var object: JSONObject {
+    [
+      "peer": .string("\(inviter)"), "id": .string(id), "media": media.list,
+      "meetings": .array(meetings.map { .object($0.object) }),
+    ]
+  }
+}
+
+extension Client.CallInvitation.Meeting {
+  fileprivate var object: JSONObject {
+    switch self {
+    case .jingle(let sid, let device): ["type": "jingle", "sid": .string(sid), "device": .string("\(device)")]
+    case .uri(let uri): ["type": "uri", "uri": .string(uri)]
+    case .room(let room): ["type": "room", "room": .string("\(room)")]
+    }
+  }
+}
+
+extension Set<MediaKind> {
+  /// As JSON, sound first.
+  var list: JSONValue { .array(MediaKind.allCases.filter(contains).map { .string($0.rawValue) }) }
 }
 
 extension ConnectionReport {
@@ -24,11 +112,13 @@ extension ConnectionReport {
       "setupTimeMs": .milliseconds(setupTime),
       "iceTimeMs": .milliseconds(iceTime),
       "dtlsTimeMs": .milliseconds(dtlsTime),
-      "localCandidateType": .string(localCandidateType),
-      "remoteCandidateType": .string(remoteCandidateType),
+      "localCandidateType": .string(path.localCandidateType),
+      "remoteCandidateType": .string(path.remoteCandidateType),
       "dtlsVersion": .string(dtlsVersion),
       "srtpProfile": .string(srtpProfile),
     ]
+    object["transport"] = .string(path.transport)
+    object["relayProtocol"] = path.relayProtocol.map { .string($0) }
     object["audioCodec"] = audioCodec.map { .string($0) }
     object["videoCodec"] = videoCodec.map { .string($0) }
     object["bundled"] = .boolean(isBundled)
@@ -55,8 +145,8 @@ extension CallStatistics {
 extension OutboundStreamStatistics {
   var object: JSONObject {
     var object: JSONObject = [
-      "type": "outbound-rtp", "kind": .string(kind.rawValue), "ssrc": .integer(Int(ssrc)), "codec": .string(codec),
-      "packetsSent": .integer(packetsSent), "bytesSent": .integer(bytesSent),
+      "type": "outbound-rtp", "kind": .string(kind.rawValue), "mid": .string(mid), "ssrc": .integer(Int(ssrc)),
+      "codec": .string(codec), "packetsSent": .integer(packetsSent), "bytesSent": .integer(bytesSent),
     ]
     object["bitrate"] = bitrate.map { .integer($0) }
     object["targetBitrate"] = targetBitrate.map { .integer($0) }
@@ -79,7 +169,7 @@ extension OutboundStreamStatistics {
 
 extension InboundStreamStatistics {
   var object: JSONObject {
-    var object: JSONObject = ["type": "inbound-rtp", "kind": .string(kind.rawValue)]
+    var object: JSONObject = ["type": "inbound-rtp", "kind": .string(kind.rawValue), "mid": .string(mid)]
     object["ssrc"] = ssrc.map { .integer(Int($0)) }
     object["codec"] = .string(codec)
     object["packetsReceived"] = .integer(packetsReceived)

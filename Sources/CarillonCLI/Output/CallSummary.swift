@@ -5,9 +5,10 @@ struct CallSummary: Equatable {
   /// A row without a name goes on with the one above.
   private var rows: [(name: String, value: String)] = []
 
+  /// - Parameter state: what became of the call on its way.
   /// - Returns: nil when the call never connected, for then there is nothing but the failure to tell.
-  init?(peer: JID, report: ConnectionReport?, end: CallEnd, recordings: [String]) {
-    guard let report else { return nil }
+  init?(peer: JID, state: CallState, end: CallEnd, recordings: [String]) {
+    guard let report = state.report else { return nil }
     let ended = end.endedByPeer ? "ended by the peer" : "ended here"
     add("call", "\(peer), \(end.duration.short), \(ended) (\(end.reason))")
     let steps = [
@@ -15,25 +16,42 @@ struct CallSummary: Equatable {
       "ICE \(report.iceTime.short)", "DTLS \(report.dtlsTime.short)",
     ]
     add("set-up", "\(report.setupTime.short): \(steps.compactMap { $0 }.joined(separator: ", "))")
-    let path = [
-      "\(report.localCandidateType) to \(report.remoteCandidateType)", report.dtlsVersion, report.srtpProfile,
-    ]
-    let isShared = report.audioCodec != nil && report.videoCodec != nil && report.isBundled
-    add("path", (path + (isShared ? ["bundled"] : [])).joined(separator: ", "))
-    if let statistics = end.statistics {
-      for kind in MediaKind.allCases {
-        if let stream = statistics.outbound(kind) { add("sent \(kind)", stream.summary(of: end.duration)) }
-        if let stream = statistics.inbound(kind) { add("received \(kind)", stream.summary(of: end.duration)) }
-      }
-      if let offset = statistics.audioVideoOffset {
-        add("audio to video", "pictures \(offset.magnitude.short) \(offset < .zero ? "after" : "before") their sound")
-      }
-      if statistics.packetsRejected > 0 {
-        add("rejected", "\(statistics.packetsRejected) packets that did not authenticate")
-      }
-      add("round trip", statistics.roundTripTime?.short ?? "not measured")
-    }
+    addPath(report, state)
+    if let statistics = end.statistics { add(statistics, over: end.duration) }
     for recording in recordings { add("recording", recording) }
+  }
+
+  /// What there is to tell of a call that runs.
+  init(contents: [CallContent], _ state: CallState, _ statistics: CallStatistics) {
+    for content in contents { add("content", content.text) }
+    if let report = state.report { addPath(report, state) }
+    add(statistics, over: statistics.duration)
+  }
+
+  /// The way that media went last, how it was protected, and what happened to it.
+  private mutating func addPath(_ report: ConnectionReport, _ state: CallState) {
+    let isShared = report.audioCodec != nil && report.videoCodec != nil && report.isBundled
+    let path = [(state.path ?? report.path).text, report.dtlsVersion, report.srtpProfile]
+    let changes = [(state.restartCount, "ICE restart"), (state.holdCount, "hold")].filter { $0.0 > 0 }
+      .map { "\($0.0) \($0.1)\($0.0 == 1 ? "" : "s")" }
+    add("path", [list(path + (isShared ? ["bundled"] : [])), list(changes)].filter { !$0.isEmpty })
+  }
+
+  private mutating func add(_ statistics: CallStatistics, over duration: Duration) {
+    for kind in MediaKind.allCases {
+      // Each stream of a kind: there may be a camera and a screen.
+      for stream in statistics.outbound where stream.kind == kind { add("sent \(kind)", stream.summary(of: duration)) }
+      for stream in statistics.inbound where stream.kind == kind {
+        add("received \(kind)", stream.summary(of: duration))
+      }
+    }
+    if let offset = statistics.audioVideoOffset {
+      add("audio to video", "pictures \(offset.magnitude.short) \(offset < .zero ? "after" : "before") their sound")
+    }
+    if statistics.packetsRejected > 0 {
+      add("rejected", "\(statistics.packetsRejected) packets that did not authenticate")
+    }
+    add("round trip", statistics.roundTripTime?.short ?? "not measured")
   }
 
   private mutating func add(_ name: String, _ lines: String...) { add(name, lines) }

@@ -93,6 +93,11 @@ struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 }
 
 extension Date {
+  /// - Parameter span: since 1970-01-01 00:00 UTC.
+  init(sinceEpoch span: Duration) {
+    self.init(timeIntervalSince1970: Double(span.components.seconds) + Double(span.components.attoseconds) / 1e18)
+  }
+
   /// This moment in UTC with milliseconds, such as `2026-03-01T12:00:00.250Z`.
   ///
   /// - Specification: RFC 3339 §5.6

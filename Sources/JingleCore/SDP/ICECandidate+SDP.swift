@@ -39,12 +39,18 @@ extension ICECandidate {
   }
 
   /// What follows `a=candidate:`.
+  package var sdp: String { sdp(ufrag: nil) }
+
+  /// What follows `candidate:`.
   ///
+  /// - Parameter ufrag: whose generation the candidate is of. libwebrtc looks for it here, and not in what browsers hand
+  ///   out beside the text.
   /// - Specification: XEP-0176 §5.3, RFC 8839 §5.1
-  package var sdp: String {
+  func sdp(ufrag: String?) -> String {
     let element = element
     var text = "\(foundation) \(component) \(transportProtocol) \(priority) \(ip) \(port) typ \(kind)"
     for name in Self.names {
+      if name.sdp == "network", let ufrag { text += " ufrag \(ufrag)" }
       if let value = element[attribute: name.jingle] { text += " \(name.sdp) \(value)" }
     }
     return text
@@ -119,11 +125,12 @@ extension Jingle {
   package var trickledCandidates: [TrickledCandidate] {
     contents.flatMap { content in
       guard let transport = content.transport?.iceUDP else { return [TrickledCandidate]() }
+      let ufrag = transport.ufrag
       return transport.candidates.map {
-        TrickledCandidate(mid: content.name, candidate: "candidate:\($0.sdp)", ufrag: transport.ufrag)
+        TrickledCandidate(mid: content.name, candidate: "candidate:\($0.sdp(ufrag: ufrag))", ufrag: ufrag)
       }
         + (transport.hasGatheringComplete
-          ? [TrickledCandidate(mid: content.name, candidate: "", ufrag: transport.ufrag)] : [])
+          ? [TrickledCandidate(mid: content.name, candidate: "", ufrag: ufrag)] : [])
     }
   }
 }

@@ -6,7 +6,8 @@ extension ICETransport {
   /// - Specification: RFC 8840 §8.2
   static let gatheringComplete = XMLElement("gathering-complete", namespace: namespace)
 
-  var hasGatheringComplete: Bool { extensions.contains { $0.name == "gathering-complete" } }
+  /// Whether the peer says that no more candidates follow.
+  package var hasGatheringComplete: Bool { extensions.contains { $0.name == "gathering-complete" } }
 
   /// Where Conversations and Monal write SDP's ICE options, each an element named after it.
   static let optionNamespace = "http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option"

@@ -221,7 +221,7 @@ extension Jingle {
       SessionDescription.Attribute("group", ([$0.semantics.rawValue] + $0.contents).joined(separator: " "))
     }
     if mixed { attributes.append(.init("extmap-allow-mixed")) }
-    let streams = contents.flatMap { $0.description?.rtp?.sources ?? [] }.compactMap { $0.msid?.stream }
+    let streams = contents.flatMap { $0.description?.rtp?.sources ?? [] }.flatMap(\.msids).map(\.stream)
     let named = Set(streams).subtracting(["-"]).sorted()
     attributes.append(.init("msid-semantic", ([" WMS"] + named).joined(separator: " ")))
     return attributes
@@ -267,7 +267,8 @@ extension Jingle {
   private func profile(of rtp: RTPDescription) -> String {
     if contents.contains(where: { $0.fingerprint != nil }) { return "UDP/TLS/RTP/SAVPF" }
     let hasFeedback = ([rtp.feedback] + rtp.payloadTypes.map(\.feedback)).contains { $0 != RTPFeedback() }
-    return (rtp.encryption == nil ? "RTP/AVP" : "RTP/SAVP") + (hasFeedback ? "F" : "")
+    let isSecure = rtp.encryption.map { $0.isRequired || !$0.cryptos.isEmpty } ?? false
+    return (isSecure ? "RTP/SAVP" : "RTP/AVP") + (hasFeedback ? "F" : "")
   }
 }
 

@@ -7,6 +7,13 @@ extension RTPDescription {
   /// RTCP packets need not be compound (RFC 5506). No extension defines the element, but Chromium's bridges write it.
   static let reducedSize = XMLElement("rtcp-reduced-size", namespace: namespace)
 
+  /// Which RTCP extended reports the describing side takes, as SDP lists them. No extension has a word for it, so it
+  /// travels in a namespace that is none of theirs, where those who do not know it pass it by.
+  ///
+  /// - Specification: RFC 3611 §5.1
+  static let extendedReportsNamespace = "urn:ietf:rfc:3611"
+  static let maximumExtendedReportsLength = 256
+
   /// Reads one side's description of a medium, attribute by attribute.
   ///
   /// - Specification: XEP-0167 §6
@@ -59,10 +66,13 @@ extension RTPDescription.SDPReader {
       if !description.extensions.contains(RTPDescription.reducedSize) {
         description.extensions.append(RTPDescription.reducedSize)
       }
+    case "rtcp-xr": try takeExtendedReports(attribute)
     case "ssrc": try takeSource(attribute)
     case "ssrc-group": try takeSourceGroup(attribute)
+    case "content": try takeCategories(attribute)
     case "msid": msids.append(attribute.value ?? "")
     case "crypto": try takeCrypto(attribute)
+    case "zrtp-hash": try takeZRTPHash(attribute)
     // The transport's candidates say where RTCP goes.
     case "rtcp": break
     default: return false
@@ -90,9 +100,15 @@ extension RTPDescription.SDPReader {
       payloadType.maxptime = maxptime
       finished.payloadTypes.append(payloadType)
     }
-    // XEP-0339 has a stream's name at its sources only, where Firefox leaves it out.
-    for index in finished.sources.indices where finished.sources[index].msid == nil {
-      if let msid = msids.first { finished.sources[index].parameters.append(RTPParameter("msid", msid)) }
+    // XEP-0339 has a stream's name at its sources only, where Firefox leaves it out, and Chromium all but the first.
+    for index in finished.sources.indices {
+      let source = finished.sources[index]
+      if source.msid != nil, index > 0 { continue }
+      for msid in msids where !source.parameters.contains(where: { $0.name == "msid" && $0.value == msid }) {
+        if finished.sources[index].parameters.count < RTPParameter.maximumCount {
+          finished.sources[index].parameters.append(RTPParameter("msid", msid))
+        }
+      }
     }
     if finished.sources.isEmpty, !msids.isEmpty { omitted.append("a=msid, since no a=ssrc tells whose it is") }
     finished.encryption?.isRequired = isEncrypted
@@ -210,6 +226,37 @@ extension RTPDescription.SDPReader {
     description.sourceGroups.append(group)
   }
 
+  private mutating func takeExtendedReports(_ attribute: SessionDescription.Attribute) throws(SDPError) {
+    let value = attribute.value ?? ""
+    guard
+      value.utf8.count <= RTPDescription.maximumExtendedReportsLength,
+      value.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+    else { throw attribute.malformed() }
+    let element = XMLElement("rtcp-xr", namespace: RTPDescription.extendedReportsNamespace, text: value)
+    // There is one such line.
+    if !description.extensions.contains(where: { $0.is("rtcp-xr", RTPDescription.extendedReportsNamespace) }) {
+      description.extensions.append(element)
+    } else {
+      omitted.append("line \(attribute.line): a=rtcp-xr, again")
+    }
+  }
+
+  /// - Specification: XEP-0507 §3, RFC 4796 §4
+  private mutating func takeCategories(_ attribute: SessionDescription.Attribute) throws(SDPError) {
+    guard let names = attribute.value?.split(separator: ",", omittingEmptySubsequences: false) else {
+      throw attribute.malformed()
+    }
+    for name in names {
+      guard let category = ContentCategory(rawValue: String(name)) else { throw attribute.malformed() }
+      guard !description.categories.contains(category) else { continue }
+      if description.categories.count < ContentCategory.maximumCount {
+        description.categories.append(category)
+      } else {
+        omitted.append("line \(attribute.line): a content category too many")
+      }
+    }
+  }
+
   /// - Specification: XEP-0167 §7
   private mutating func takeCrypto(_ attribute: SessionDescription.Attribute) throws(SDPError) {
     let parts = (attribute.value ?? "").split(separator: " ", maxSplits: 3)
@@ -220,6 +267,20 @@ extension RTPDescription.SDPReader {
     }
     var encryption = description.encryption ?? .init(cryptos: [])
     if encryption.cryptos.count < 32 { encryption.cryptos.append(crypto) }
+    description.encryption = encryption
+  }
+
+  /// - Specification: XEP-0262 §1
+  private mutating func takeZRTPHash(_ attribute: SessionDescription.Attribute) throws(SDPError) {
+    let fields = attribute.fields
+    guard fields.count == 2, fields.allSatisfy({ $0.isToken(upTo: 256) }) else { throw attribute.malformed() }
+    var encryption = description.encryption ?? .init(cryptos: [])
+    if encryption.zrtpHashes.count < 32 {
+      encryption.zrtpHashes.append(
+        XMLElement(
+          "zrtp-hash", namespace: RTPDescription.Encryption.zrtpNamespace, attributes: ["version": String(fields[0])],
+          text: String(fields[1])))
+    }
     description.encryption = encryption
   }
 

@@ -14,7 +14,7 @@ extension RTPDescription {
   ///   - party: whose description this is.
   ///   - senders: who sends.
   /// - Throws: `unsayable`
-  /// - Specification: XEP-0167 §6, XEP-0293 §5, XEP-0294 §5, XEP-0339 §3
+  /// - Specification: XEP-0167 §6, XEP-0293 §5, XEP-0294 §5, XEP-0339 §3, XEP-0507 §3, XEP-0262 §1
   func sdpAttributes(
     from party: Jingle.Party, senders: Jingle.Senders, mixedIsSaid: Bool
   ) throws(SDPError) -> [SessionDescription.Attribute] {
@@ -29,13 +29,25 @@ extension RTPDescription {
     }
     append(SDPDirection(senders, from: party).rawValue)
     for msid in mediaStreams { append("msid", msid) }
+    if !categories.isEmpty { append("content", categories.map(\.rawValue).joined(separator: ",")) }
     if rtcpMux { append("rtcp-mux") }
     if extensions.contains(Self.reducedSize) { append("rtcp-rsize") }
+    if let reports = extensions.first(where: { $0.is("rtcp-xr", Self.extendedReportsNamespace) })?.text {
+      guard reports.utf8.count <= Self.maximumExtendedReportsLength,
+        reports.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+      else { throw .unsayable("the extended reports '\(reports.prefix(40))'") }
+      append("rtcp-xr", reports)
+    }
     for crypto in encryption?.cryptos ?? [] {
       append(
         "crypto",
         ["tag", "crypto-suite", "key-params", "session-params"].compactMap { crypto[attribute: $0] }
           .joined(separator: " "))
+    }
+    for hash in encryption?.zrtpHashes ?? [] {
+      let words = [hash[attribute: "version"] ?? "", hash.text].map { $0.filter { !$0.isWhitespace } }
+      guard words.allSatisfy({ $0.isToken(upTo: 256) }) else { throw .unsayable("ZRTP's hash") }
+      append("zrtp-hash", words.joined(separator: " "))
     }
     for line in try Self.lines(feedback) { append("rtcp-fb", "* \(line)") }
     let sayable = payloadTypes.filter(Self.isSayable)
@@ -61,12 +73,14 @@ extension RTPDescription {
   }
 
   /// The streams that the m-line's track is in. It has one track, so what sources say of others stays with them.
-  private var mediaStreams: [String] {
-    let msids = sources.compactMap(\.msid)
+  var mediaStreams: [String] {
+    let track = sources.lazy.compactMap(\.msid).first?.track
     var streams: [String] = []
-    for msid in msids where msid.track == msids.first?.track {
-      let stream = [msid.stream, msid.track].compactMap(\.self).joined(separator: " ")
-      if !streams.contains(stream) { streams.append(stream) }
+    for source in sources {
+      for msid in source.msids where msid.track == track {
+        let stream = [msid.stream, msid.track].compactMap(\.self).joined(separator: " ")
+        if !streams.contains(stream) { streams.append(stream) }
+      }
     }
     return streams
   }

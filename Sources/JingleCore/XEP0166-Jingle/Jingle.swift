@@ -93,7 +93,9 @@ extension Jingle {
   /// - Throws: `bad-request`, with a text that names what was wrong.
   package init(_ element: XMLElement) throws(StanzaError) {
     guard element.is("jingle", Jingle.namespace) else { throw .badRequest("this is no jingle element") }
-    guard let action = element[attribute: "action"] else { throw .badRequest("jingle has no action") }
+    guard let action = element[attribute: "action"], action.utf8.count <= Jingle.maximumNameLength else {
+      throw .badRequest("jingle's action is missing or too long")
+    }
     guard let sid = element[attribute: "sid"], Jingle.isName(sid) else {
       throw .badRequest("jingle's sid is missing, empty or too long")
     }
@@ -137,5 +139,36 @@ extension Jingle {
 
   static func isName(_ string: String) -> Bool {
     !string.isEmpty && string.utf8.count <= maximumNameLength
+  }
+}
+
+extension Jingle {
+  /// What can be told of a request that cannot be understood: whose session it is in, and what it was to be.
+  package struct Violation: Hashable, Sendable {
+    package var action: Action
+    package var sid: String
+    /// The names of its contents, as far as they are names.
+    package var contents: [String]
+    /// What it is answered with.
+    package var error: StanzaError
+
+    package init(_ action: Action, sid: String, contents: [String] = [], error: StanzaError) {
+      self.action = action
+      self.sid = sid
+      self.contents = contents
+      self.error = error
+    }
+
+    /// nil when not even the session is named.
+    init?(_ element: XMLElement, error: StanzaError) {
+      guard let action = element[attribute: "action"], let sid = element[attribute: "sid"], Jingle.isName(sid) else {
+        return nil
+      }
+      self.init(Action(action), sid: sid, error: error)
+      for content in element.all("content", Jingle.namespace).prefix(Jingle.maximumContents) {
+        guard let name = content[attribute: "name"], Jingle.isName(name), !contents.contains(name) else { continue }
+        contents.append(name)
+      }
+    }
   }
 }

@@ -145,6 +145,9 @@ extension Jingle.Content {
     }
     for child in element.children {
       // Each application and transport has a namespace of its own, so the name alone tells the kind.
+      guard Jingle.isName(child.namespace) else {
+        throw .badRequest("content \(name) has a namespace that is too long")
+      }
       switch child.name {
       case "description":
         guard description == nil else { throw .badRequest("content \(name) has two descriptions") }

@@ -36,7 +36,19 @@ extension StanzaError {
       condition, type: type, application: XMLElement(jingle.rawValue, namespace: JingleCondition.namespace))
   }
 
-  static func badRequest(_ text: String) -> StanzaError { StanzaError(.badRequest, text: text) }
+  /// Peers' words in the text go back cut: what they write at length is neither kept nor answered at length.
+  static func badRequest(_ text: String) -> StanzaError {
+    StanzaError(.badRequest, text: text.cut(to: Jingle.Reason.maximumTextLength))
+  }
 
-  static func notAcceptable(_ text: String) -> StanzaError { StanzaError(.notAcceptable, text: text) }
+  static func notAcceptable(_ text: String) -> StanzaError {
+    StanzaError(.notAcceptable, text: text.cut(to: Jingle.Reason.maximumTextLength))
+  }
+}
+
+extension String {
+  /// The beginning, in Unicode scalars: a character may have any number of them.
+  func cut(to length: Int) -> String {
+    String(String.UnicodeScalarView(unicodeScalars.prefix(length)))
+  }
 }

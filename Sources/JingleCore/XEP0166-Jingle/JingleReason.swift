@@ -66,9 +66,11 @@ extension Jingle.Reason {
     var condition: Condition?
     for child in element.children {
       if child.namespace != Jingle.namespace {
-        application = application ?? child
+        // The name is what such a condition says; what a peer puts inside is not kept.
+        guard application == nil, Jingle.isName(child.name), Jingle.isName(child.namespace) else { continue }
+        application = XMLElement(child.name, namespace: child.namespace)
       } else if child.name == "text" {
-        text = text ?? String(String.UnicodeScalarView(child.text.unicodeScalars.prefix(Self.maximumTextLength)))
+        text = text ?? child.text.cut(to: Self.maximumTextLength)
       } else if condition == nil {
         condition = Condition(child)
       }
@@ -97,7 +99,9 @@ extension Jingle.Reason.Condition {
       let sid = element.first("sid", Jingle.namespace)?.text
       self = .alternativeSession(sid: sid.flatMap { Jingle.isName($0) ? $0 : nil })
     } else {
-      self = Self.defined.first { $0.description == element.name } ?? .unknown(element.name)
+      self =
+        Self.defined.first { $0.description == element.name }
+        ?? .unknown(Jingle.isName(element.name) ? element.name : "")
     }
   }
 }

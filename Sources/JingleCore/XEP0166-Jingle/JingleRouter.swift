@@ -11,6 +11,9 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
   package enum Route: Sendable {
     /// To the session of this handle.
     case deliver(Jingle, to: Handle)
+    /// It belongs to the session of this handle and cannot be understood: the session's `receive(_:from:id:)` refuses
+    /// it, and tells if something waited for it.
+    case violation(Jingle.Violation, of: Handle)
     /// To a new session (`JingleSession(answering:…)`), if it is wanted.
     ///
     /// The sessions in `overruling` are this side's own offers of the same moment, which the new one replaces: the peer
@@ -31,7 +34,8 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
     var openOffer: Set<String> = []
   }
 
-  private let own: JID
+  /// This side's full address. It changes when a server binds a new stream to another.
+  package var own: JID
   private let maximumSessions: Int
   private var entries: [Key: Entry] = [:]
 
@@ -72,7 +76,10 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
     do {
       jingle = try Jingle(element)
     } catch {
-      return .refuse(error)
+      guard let violation = Jingle.Violation(element, error: error), violation.action != .sessionInitiate,
+        let entry = entries[Key(sid: violation.sid, peer: from)]
+      else { return .refuse(error) }
+      return .violation(violation, of: entry.handle)
     }
     if case .unknown(let name) = jingle.action, !jingle.action.isInformational {
       return .refuse(.badRequest("unknown action \(name)"))

@@ -31,8 +31,35 @@ extension JingleSession {
         sendChanges(of: name)
         sendWaitingTransports()
       }
+    case .sessionInfo where request.isQuestion:
+      questionAnswered(outcome)
     case .descriptionInfo, .securityInfo, .sessionInfo, .sessionTerminate, .unknown:
       notGranted(request, outcome)
+    }
+  }
+
+  /// Whether a request that was not answered before its stream ended is to be sent again on a new one, under the same
+  /// id.
+  ///
+  /// - Parameter fromNewAddress: that stream is bound to another address. The peer refuses what comes from there,
+  ///   unless it looks at the account alone; only the end is worth the attempt.
+  package func isWorthRepeating(_ token: Token, fromNewAddress: Bool) -> Bool {
+    guard let request = requests[token] else { return false }
+    switch request.action {
+    case .sessionTerminate: return true
+    case _ where phase == .ended || fromNewAddress || request.isQuestion: return false
+    // Who acts in the session has it; some take a second offer for a mistake, and end it.
+    case .sessionInitiate: return !peerHasOffer
+    default: return true
+    }
+  }
+
+  /// - Specification: XEP-0166 §6.8
+  private mutating func questionAnswered(_ outcome: IQTracker.Outcome) {
+    switch outcome {
+    case .result: outputs.append(.event(.confirmed))
+    case .error(let error): outputs.append(.event(error.meansPresence ? .confirmed : .unconfirmed))
+    case .timedOut, .disconnected: outputs.append(.event(.unconfirmed))
     }
   }
 

@@ -57,6 +57,8 @@ extension JingleSession {
   private mutating func standBack(_ name: String) {
     guard contents[name]?.isAdded == true else { return }
     overrule(.contentAdd, of: name)
+    // Its candidates would be taken for a restart of the peer's content.
+    waitingTransports.removeAll { $0.content == name }
     outputs.append(.event(.notAdded(contents: [name], .tieBreak)))
   }
 
@@ -110,13 +112,8 @@ extension JingleSession {
 
   private mutating func takeAccept(_ accepted: [Jingle.Content], groups: [ContentGroup]) throws(StanzaError) {
     for content in accepted where content.description == nil {
-      // The peer takes it for agreed on.
       let error = StanzaError.badRequest("content \(content.name) has no description")
-      drop(content.name)
-      change(
-        .contentRemove, Jingle.Content(creator: role, name: content.name), reason: Jingle.Reason(.failedApplication))
-      outputs.append(.event(.notAdded(contents: [content.name], .refused(error))))
-      terminateIfEmpty()
+      answerViolated(to: [content.name], error, isAccept: true)
       throw error
     }
     guard !accepted.isEmpty else { return }
@@ -139,6 +136,19 @@ extension JingleSession {
     }
     outputs.append(.event(.acceptedContents(accepted, agreed)))
     sendWaitingTransports()
+  }
+
+  /// The peer decided about contents of this side in a way that cannot be understood: they are not in the session. What
+  /// it accepted it takes for agreed on.
+  mutating func answerViolated(to names: [String], _ error: StanzaError, isAccept: Bool) {
+    for name in names where awaitsDecision(name) {
+      drop(name)
+      if isAccept {
+        change(.contentRemove, Jingle.Content(creator: role, name: name), reason: Jingle.Reason(.failedApplication))
+      }
+      outputs.append(.event(.notAdded(contents: [name], .refused(error))))
+    }
+    terminateIfEmpty()
   }
 
   mutating func processReject(_ jingle: Jingle) throws(StanzaError) {
@@ -165,11 +175,13 @@ extension JingleSession {
   mutating func processModify(_ named: [Jingle.Content]) throws(StanzaError) {
     let modified = try known(named)
     for content in modified {
-      if contents[content.name]?.isAdded == true { throw .outOfOrder }
+      if contents[content.name]?.isAdded == true, !awaitsDecision(content.name) { throw .outOfOrder }
       if role == .initiator, isOutstanding(.contentModify, of: content.name) { throw .tieBreak }
     }
     acknowledged()
     for content in modified {
+      // Dino says so before it accepts a content. The directions that hold are those of its acceptance.
+      if contents[content.name]?.isAdded == true { continue }
       if isOutstanding(.contentModify, of: content.name) {
         overrule(.contentModify, of: content.name)
         outputs.append(.event(.notModified(content: content.name, content.senders, .tieBreak)))

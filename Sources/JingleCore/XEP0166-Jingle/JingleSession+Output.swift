@@ -61,6 +61,10 @@ extension JingleSession {
     case violated(StanzaError)
     /// A request that the session can live without was refused, or with nil not answered at all.
     case unanswered(Jingle.Action, StanzaError?)
+    /// The peer has the session: it answered the question, `sendInfo(nil)`.
+    case confirmed
+    /// Nobody answered the question, or not the peer; it may be out of reach for a while.
+    case unconfirmed
     /// The end, by session-terminate.
     case terminated(Jingle.Reason?, byPeer: Bool)
     /// The end, for a request that was not granted.
@@ -131,6 +135,16 @@ extension StanzaError {
     switch condition {
     case .serviceUnavailable, .recipientUnavailable, .remoteServerNotFound, .remoteServerTimeout: true
     case .itemNotFound: jingle == nil
+    default: false
+    }
+  }
+
+  /// Whether only who has the session answers like this: it knows it, and not what it is asked.
+  ///
+  /// - Specification: XEP-0166 §6.8, §10
+  var meansPresence: Bool {
+    switch condition {
+    case .badRequest, .featureNotImplemented, .notAcceptable, .unexpectedRequest: true
     default: false
     }
   }

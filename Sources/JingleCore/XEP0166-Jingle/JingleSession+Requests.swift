@@ -8,23 +8,84 @@ extension JingleSession {
       outputs.append(.refuse(id: id, to: from, .unknownSession))
       return
     }
-    let digest = jingle.hashValue
-    if let earlier = answered.first(where: { $0.id == id && $0.digest == digest }) {
+    answer(id, Self.digest(jingle, id)) { (session) throws(StanzaError) in
+      do throws(StanzaError) {
+        try session.process(session.translated(jingle, by: session.role.other))
+      } catch {
+        if jingle.action == .sessionAccept { session.answerViolated(error) }
+        throw error
+      }
+    }
+  }
+
+  /// Takes a request of the peer that cannot be understood: it is refused, and what waited for it waits no longer.
+  package mutating func receive(_ violation: Jingle.Violation, from: JID, id: String) {
+    guard from == peer, violation.sid == sid else {
+      outputs.append(.refuse(id: id, to: from, .unknownSession))
+      return
+    }
+    answer(id, Self.digest(violation, id)) { (session) throws(StanzaError) in
+      try session.process(violation)
+      throw violation.error
+    }
+  }
+
+  private mutating func process(_ violation: Jingle.Violation) throws(StanzaError) {
+    if phase == .fresh || phase == .ended { throw .unknownSession }
+    switch violation.action {
+    case .sessionAccept where phase == .pending:
+      answerViolated(violation.error)
+    case .sessionAccept where !hasChanged:
+      break
+    case .sessionAccept, .contentAccept:
+      answerViolated(to: violation.contents, violation.error, isAccept: true)
+    case .contentReject:
+      answerViolated(to: violation.contents, violation.error, isAccept: false)
+    case .transportAccept, .transportReject:
+      for name in violation.contents where !isWaiting(.transportReplace, of: name) {
+        endProposal(of: name, .refused(violation.error))
+      }
+      sendWaitingTransports()
+    case .sessionTerminate:
+      // However it is written, the peer has left.
+      end(.terminated(nil, byPeer: true))
+    default:
+      break
+    }
+  }
+
+  /// The offer was answered with what cannot be taken.
+  private mutating func answerViolated(_ error: StanzaError) {
+    if phase == .pending, role == .initiator { outputs.append(.event(.violated(error))) }
+  }
+
+  /// Names a request by its id and all that it says.
+  static func digest(_ request: some Hashable, _ id: String) -> Int {
+    var hasher = Hasher()
+    hasher.combine(id)
+    hasher.combine(request)
+    return hasher.finalize()
+  }
+
+  /// Answers a request: as before, if it came before, and else by what `process` makes of it.
+  private mutating func answer(
+    _ id: String, _ digest: Int, by process: (inout JingleSession) throws(StanzaError) -> Void
+  ) {
+    if let earlier = answered.first(where: { $0.digest == digest }) {
       outputs.append(answer(id, earlier.error))
       return
     }
     // The answer goes out before what follows from the request.
     let place = outputs.count
     var refusal: StanzaError?
-    do {
-      try process(translated(jingle, by: role.other))
+    do throws(StanzaError) {
+      try process(&self)
     } catch {
       refusal = error
-      if jingle.action == .sessionAccept, phase == .pending { outputs.append(.event(.violated(error))) }
     }
     outputs.insert(answer(id, refusal), at: place)
     if answered.count == Self.rememberedRequests { answered.removeFirst() }
-    answered.append((id, digest, refusal))
+    answered.append((digest, refusal))
   }
 
   private func answer(_ id: String, _ error: StanzaError?) -> Output {

@@ -69,6 +69,8 @@ extension JingleSession {
     var content: Jingle.Content?
     /// The initiator's request of the same kind crossed it, and holds.
     var isOverruled = false
+    /// It only asks whether the peer has the session.
+    var isQuestion = false
   }
 }
 
@@ -76,7 +78,9 @@ extension JingleSession {
   @discardableResult
   mutating func request(_ jingle: Jingle) -> Token {
     lastToken += 1
-    requests[lastToken] = Request(action: jingle.action, content: jingle.contents.count == 1 ? jingle.contents[0] : nil)
+    requests[lastToken] = Request(
+      action: jingle.action, content: jingle.contents.count == 1 ? jingle.contents[0] : nil,
+      isQuestion: jingle.action == .sessionInfo && jingle.payloads.isEmpty)
     outputs.append(.request(translated(jingle, by: role), to: peer, lastToken))
     return lastToken
   }

@@ -19,6 +19,8 @@ extension JingleSession {
       waitingTransports[index].transport = merged
     } else {
       waitingTransports.append((content, transport))
+      let waiting = waitingTransports.indices.filter { waitingTransports[$0].content == content }
+      if waiting.count > Self.maximumWaitingTransports { waitingTransports.remove(at: waiting[0]) }
     }
     sendWaitingTransports()
   }
@@ -36,8 +38,9 @@ extension JingleSession {
         held.append((name, transport))
         continue
       }
-      // One content a stanza: Dino refuses more.
-      let update = Jingle.Content(creator: content.creator, name: name, transport: .iceUDP(transport))
+      // One content a stanza: Dino refuses more. Both credentials in each: Monal refuses others.
+      let whole = content.ice.completed(local: transport)
+      let update = Jingle.Content(creator: content.creator, name: name, transport: .iceUDP(whole))
       let token = request(Jingle(.transportInfo, sid: sid, contents: [update]))
       content.ice.send(transport)
       if restarts { content.restart = token }
@@ -54,8 +57,8 @@ extension JingleSession {
     let known = try known(updates)
     acknowledged()
     for content in known {
-      guard let transport = content.transport?.iceUDP else { continue }  // Another transport was not negotiated.
-      switch contents[content.name]?.ice.receive(transport) {
+      guard var transport = content.transport?.iceUDP else { continue }  // Another transport was not negotiated.
+      switch contents[content.name]?.ice.receive(&transport) {
       case .current: outputs.append(.event(.receivedTransport(transport, content: content.name)))
       case .restart: outputs.append(.event(.restartedICE(transport, content: content.name)))
       case .answer: outputs.append(.event(.answeredRestart(transport, content: content.name)))

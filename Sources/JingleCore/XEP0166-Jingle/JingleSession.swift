@@ -64,12 +64,15 @@ package struct JingleSession: Sendable {
   var requests: [Token: Request] = [:]
   var lastToken = 0
   /// The latest requests of the peer and how they were answered, oldest first, at most `rememberedRequests`.
-  var answered: [(id: String, digest: Int, error: StanzaError?)] = []
+  var answered: [(digest: Int, error: StanzaError?)] = []
   var outputs: [Output] = []
 
   static let rememberedRequests = 64
   static let rememberedNames = 64
   static let maximumRequests = 128
+  /// ICE generations of one content that wait for their turn: as many as a peer can have this side owe it that restarts
+  /// without end and acknowledges nothing. The oldest is left out.
+  static let maximumWaitingTransports = 16
   static let maximumRejectedContents = 64
   /// More contents of the peer than these do not wait for a decision.
   static let maximumOfferedContents = 16
@@ -122,7 +125,7 @@ package struct JingleSession: Sendable {
     for content in offer.contents {
       contents[content.name] = ContentState(content, .agreed, remote: content.transport?.iceUDP)
     }
-    answered = [(id, offer.hashValue, nil)]
+    answered = [(Self.digest(offer, id), nil)]
     outputs = [.acknowledge(id: id, to: from), .event(.initiated(offer))]
   }
 

@@ -1,5 +1,8 @@
-/// An encoding that this side can send and receive, without a payload type's number.
+/// An encoding that this side can send and receive.
 package struct RTPCapability: Hashable, Sendable {
+  /// The number that it is offered under: a static one, or a dynamic one that everybody gives it. Nil takes the next one.
+  /// An answer has the offer's number anyway.
+  package var id: UInt8?
   package var name: String
   package var clockrate: UInt32
   package var channels: UInt8
@@ -11,9 +14,10 @@ package struct RTPCapability: Hashable, Sendable {
   package var retransmits: Bool
 
   package init(
-    name: String, clockrate: UInt32, channels: UInt8 = 1, parameters: [RTPParameter] = [],
+    id: UInt8? = nil, name: String, clockrate: UInt32, channels: UInt8 = 1, parameters: [RTPParameter] = [],
     feedback: RTPFeedback = RTPFeedback(), retransmits: Bool = false
   ) {
+    self.id = id
     self.name = name
     self.clockrate = clockrate
     self.channels = channels
@@ -27,6 +31,27 @@ package struct RTPCapability: Hashable, Sendable {
   /// - Specification: RFC 7587 §7
   package static func opus(_ parameters: [RTPParameter] = [], feedback: RTPFeedback = RTPFeedback()) -> RTPCapability {
     RTPCapability(name: "opus", clockrate: 48_000, channels: 2, parameters: parameters, feedback: feedback)
+  }
+
+  /// G.722, whose clock rate is said to be half its sampling rate.
+  ///
+  /// - Specification: RFC 3551 §4.5.2, §6
+  package static func g722(feedback: RTPFeedback = RTPFeedback()) -> RTPCapability {
+    RTPCapability(id: 9, name: "G722", clockrate: 8_000, feedback: feedback)
+  }
+
+  /// G.711 in µ-law.
+  ///
+  /// - Specification: RFC 3551 §4.5.14, §6
+  package static func pcmu(feedback: RTPFeedback = RTPFeedback()) -> RTPCapability {
+    RTPCapability(id: 0, name: "PCMU", clockrate: 8_000, feedback: feedback)
+  }
+
+  /// G.711 in A-law.
+  ///
+  /// - Specification: RFC 3551 §4.5.14, §6
+  package static func pcma(feedback: RTPFeedback = RTPFeedback()) -> RTPCapability {
+    RTPCapability(id: 8, name: "PCMA", clockrate: 8_000, feedback: feedback)
   }
 
   /// - Specification: RFC 7741 §6
@@ -64,6 +89,20 @@ extension RTPPayloadType {
   /// The payload type whose packets this one repeats.
   package var associatedPayloadType: UInt8? {
     isRetransmission ? parameter("apt").flatMap { UInt8($0) }.flatMap { $0 < 128 ? $0 : nil } : nil
+  }
+
+  /// With what the number alone says, where it is a static one: the name and clock rate may be left out there.
+  ///
+  /// - Specification: XEP-0167 §4, RFC 3551 §6
+  var completed: RTPPayloadType {
+    guard name == nil || clockrate == nil, let meaning = RTPPayloadType.static(id),
+      name == nil || name?.lowercased() == meaning.name?.lowercased()
+    else { return self }
+    var completed = self
+    completed.name = name ?? meaning.name
+    completed.clockrate = clockrate ?? meaning.clockrate
+    completed.channels = channels ?? meaning.channels
+    return completed
   }
 
   /// Whether both mean the same encoding. Missing channels count as one, for Opus as two; a missing clock rate fits.

@@ -31,18 +31,20 @@ package struct RTPDescription: Hashable, Sendable {
   /// The streams that the describing side sends, if it names them.
   package var sources: [RTPSource]
   package var sourceGroups: [RTPSourceGroup]
+  /// What the describing side says that its medium shows.
+  package var categories: [ContentCategory]
   /// Children of other specifications, untouched.
   package var extensions: [XMLElement]
   /// Payload types that were left out when the description was read, being malformed, repeated or too many.
   package private(set) var droppedPayloadTypes = 0
-  /// Likewise header extensions, sources and their groups.
+  /// Likewise header extensions, sources and their groups, and categories.
   package private(set) var droppedDetails = 0
 
   package init(
     media: String, ssrc: UInt32? = nil, payloadTypes: [RTPPayloadType] = [], feedback: RTPFeedback = RTPFeedback(),
     headerExtensions: [RTPHeaderExtension] = [], allowsMixedHeaderExtensions: Bool = false, bandwidth: Bandwidth? = nil,
     encryption: Encryption? = nil, rtcpMux: Bool = false, sources: [RTPSource] = [],
-    sourceGroups: [RTPSourceGroup] = [], extensions: [XMLElement] = []
+    sourceGroups: [RTPSourceGroup] = [], categories: [ContentCategory] = [], extensions: [XMLElement] = []
   ) {
     self.media = media
     self.ssrc = ssrc
@@ -55,6 +57,7 @@ package struct RTPDescription: Hashable, Sendable {
     self.rtcpMux = rtcpMux
     self.sources = sources
     self.sourceGroups = sourceGroups
+    self.categories = categories
     self.extensions = extensions
   }
 
@@ -84,10 +87,17 @@ package struct RTPDescription: Hashable, Sendable {
   package struct Encryption: Hashable, Sendable {
     package var isRequired: Bool
     package var cryptos: [XMLElement]
+    /// What ZRTP would show in the media, untouched.
+    ///
+    /// - Specification: XEP-0262 §1
+    package var zrtpHashes: [XMLElement]
 
-    package init(isRequired: Bool = false, cryptos: [XMLElement]) {
+    package static let zrtpNamespace = "urn:xmpp:jingle:apps:rtp:zrtp:1"
+
+    package init(isRequired: Bool = false, cryptos: [XMLElement], zrtpHashes: [XMLElement] = []) {
       self.isRequired = isRequired
       self.cryptos = cryptos
+      self.zrtpHashes = zrtpHashes
     }
   }
 }
@@ -112,7 +122,8 @@ extension RTPDescription {
       case (Self.namespace, "encryption"):
         encryption = Encryption(
           isRequired: ["1", "true"].contains(child[attribute: "required"]),
-          cryptos: child.all("crypto", Self.namespace))
+          cryptos: child.all("crypto", Self.namespace),
+          zrtpHashes: child.all("zrtp-hash", Encryption.zrtpNamespace))
       case (Self.namespace, "rtcp-mux"):
         rtcpMux = true
       case (RTPHeaderExtension.namespace, "rtp-hdrext"):
@@ -126,6 +137,8 @@ extension RTPDescription {
         append(RTPSource(child), to: \.sources, upTo: RTPSource.maximumCount) { $0.ssrc == $1.ssrc }
       case (RTPSource.namespace, "ssrc-group"):
         append(RTPSourceGroup(child), to: \.sourceGroups, upTo: RTPSourceGroup.maximumCount, unless: ==)
+      case (ContentCategory.namespace, "category"):
+        append(ContentCategory(child), to: \.categories, upTo: ContentCategory.maximumCount, unless: ==)
       default:
         if !feedback.take(child) { extensions.append(child) }
       }
@@ -158,7 +171,7 @@ extension RTPDescription {
       element.append(
         XMLElement(
           "encryption", namespace: Self.namespace, attributes: encryption.isRequired ? ["required": "1"] : [:],
-          children: encryption.cryptos))
+          children: encryption.cryptos + encryption.zrtpHashes))
     }
     if let bandwidth {
       element.append(
@@ -167,6 +180,7 @@ extension RTPDescription {
     if rtcpMux { element.append(XMLElement("rtcp-mux", namespace: Self.namespace)) }
     for group in sourceGroups { element.append(group.element) }
     for source in sources { element.append(source.element) }
+    for category in categories { element.append(category.element) }
     for child in extensions { element.append(child) }
     return element
   }

@@ -40,7 +40,8 @@ extension RTPDescription {
   ///
   /// - Parameters:
   ///   - capabilities: best first.
-  ///   - first: the first payload type's number. The others follow, retransmissions behind what they repeat.
+  ///   - first: the first payload type's number. The others that have no number of their own follow, retransmissions behind
+  ///     what they repeat.
   /// - Specification: XEP-0167 §5
   package init(
     offering media: String, _ capabilities: [RTPCapability], from first: UInt8 = 96,
@@ -51,10 +52,10 @@ extension RTPDescription {
       rtcpMux: true)
     var id = first
     for capability in capabilities {
-      var payloadType = capability.payloadType(id: id)
+      var payloadType = capability.payloadType(id: capability.id ?? id)
       payloadType.feedback = capability.feedback
       payloadTypes.append(payloadType)
-      id += 1
+      if capability.id == nil { id += 1 }
       if capability.retransmits {
         payloadTypes.append(.retransmission(id: id, of: payloadType))
         id += 1
@@ -65,8 +66,8 @@ extension RTPDescription {
   /// The answer to this offer: those of its payload types that this side can use, under the offer's numbers, in this
   /// side's order of preference, with the feedback and header extensions that both sides know.
   ///
-  /// Retransmissions are accepted of what is accepted. Whatever else is offered, such as `red`, `ulpfec`,
-  /// `telephone-event` and `CN`, is left out.
+  /// Retransmissions are accepted of what is accepted, and telephone events that have the clock of the encoding preferred.
+  /// Whatever else is offered, such as `red`, `ulpfec` and `CN`, is left out.
   ///
   /// - Parameters:
   ///   - capabilities: what this side can use, best first.
@@ -79,12 +80,13 @@ extension RTPDescription {
     allowingMixedHeaderExtensions mixing: Bool = false
   ) -> RTPDescription? {
     var accepted: [(offered: RTPPayloadType, capability: RTPCapability)] = []
-    for capability in capabilities {
+    let known = payloadTypes.map(\.completed).filter { $0.name != nil && $0.clockrate != nil }
+    for capability in capabilities.filter({ !$0.isTelephoneEvent }) + capabilities.filter(\.isTelephoneEvent) {
+      // Events are for the encoding preferred, and nothing by themselves.
+      if capability.isTelephoneEvent, accepted.first?.capability.clockrate != capability.clockrate { continue }
       let own = capability.payloadType(id: 0)
-      let offered = payloadTypes.first { offered in
-        // What has no name or clock rate is known by its number alone, which a capability has not.
-        offered.name != nil && offered.clockrate != nil && offered.isSameEncoding(as: own)
-          && !accepted.contains { $0.offered.id == offered.id }
+      let offered = known.first { offered in
+        offered.isSameEncoding(as: own) && !accepted.contains { $0.offered.id == offered.id }
       }
       if let offered { accepted.append((offered, capability)) }
     }

@@ -47,8 +47,12 @@ package struct RTPPayloadType: Hashable, Sendable {
 }
 
 extension RTPPayloadType {
-  /// nil when the id is missing or no payload type, or another number is none.
+  /// Longer names are none of an encoding's.
+  static let maximumNameLength = 64
+
+  /// nil when the id is missing or no payload type, another number is none, or the name is too long.
   init?(_ element: XMLElement) {
+    if let name = element[attribute: "name"], name.utf8.count > Self.maximumNameLength { return nil }
     guard let id: UInt8 = element.number("id"), id < 128 else { return nil }
     for attribute in ["clockrate", "ptime", "maxptime"]
     where element[attribute: attribute] != nil && element.number(attribute, as: UInt32.self) == nil {

@@ -20,6 +20,8 @@ struct ICEGenerations: Hashable, Sendable {
 
   private(set) var local: ICETransport?
   private(set) var remote: ICETransport?
+  /// How many candidates of the peer's present generation were taken.
+  private var remoteCandidates = 0
   private var pastUfrags: [String] = []
   /// How often this side began anew without being asked, less the new credentials that came for it. The peer counts the
   /// same as what it owes, or else answers would be answered without end.
@@ -33,7 +35,7 @@ struct ICEGenerations: Hashable, Sendable {
 
   /// Takes what the peer offered or answered.
   mutating func begin(remote transport: ICETransport) {
-    _ = advance(transport)
+    if advance(transport) != .past { remoteCandidates = transport.candidates.count }
   }
 
   /// Another connection takes this one's place.
@@ -41,6 +43,7 @@ struct ICEGenerations: Hashable, Sendable {
     if let old = self.remote?.ufrag, old != remote?.ufrag { remember(old) }
     self.local = local?.bare
     self.remote = remote?.bare
+    remoteCandidates = remote?.candidates.count ?? 0
     awaitedAnswers = 0
     owedAnswers = 0
   }
@@ -48,6 +51,15 @@ struct ICEGenerations: Hashable, Sendable {
   /// Whether this side's transport information would begin a generation.
   func isNew(local transport: ICETransport) -> Bool {
     local.map(transport.restarts) ?? false
+  }
+
+  /// What this side sends, with the credentials that go without saying.
+  func completed(local transport: ICETransport) -> ICETransport {
+    guard let local, !isNew(local: transport) else { return transport }
+    var whole = transport
+    whole.ufrag = transport.ufrag ?? local.ufrag
+    whole.pwd = transport.pwd ?? local.pwd
+    return whole
   }
 
   /// Takes what this side sends.
@@ -58,9 +70,13 @@ struct ICEGenerations: Hashable, Sendable {
     local = ICETransport(ufrag: transport.ufrag ?? local?.ufrag, pwd: transport.pwd ?? local?.pwd)
   }
 
-  /// Takes what the peer sends.
-  mutating func receive(_ transport: ICETransport) -> News {
+  /// Takes what the peer sends, and takes from it the candidates that are too many for one generation.
+  mutating func receive(_ transport: inout ICETransport) -> News {
     let news = advance(transport)
+    if news == .past { return news }
+    let room = ICETransport.maximumCandidates - remoteCandidates
+    if transport.candidates.count > room { transport.candidates.removeLast(transport.candidates.count - room) }
+    remoteCandidates += transport.candidates.count
     guard news == .restart else { return news }
     if awaitedAnswers > 0 {
       awaitedAnswers -= 1
@@ -77,6 +93,7 @@ struct ICEGenerations: Hashable, Sendable {
     }
     if let ufrag = transport.ufrag, ufrag != previous.ufrag, pastUfrags.contains(ufrag) { return .past }
     let restarts = transport.restarts(previous)
+    if restarts { remoteCandidates = 0 }
     if restarts, let old = previous.ufrag, old != transport.ufrag { remember(old) }
     remote = ICETransport(
       ufrag: transport.ufrag ?? previous.ufrag, pwd: transport.pwd ?? (restarts ? nil : previous.pwd))

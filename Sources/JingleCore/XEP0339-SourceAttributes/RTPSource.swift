@@ -41,11 +41,15 @@ package struct RTPSource: Hashable, Sendable {
   package var cname: String? { parameter("cname") }
 
   /// The stream that the source belongs to and its track there, from `msid` or the older `mslabel` and `label`.
-  package var msid: (stream: String, track: String?)? {
-    if let parts = parameter("msid")?.split(separator: " ", maxSplits: 1), let stream = parts.first {
-      return (String(stream), parts.count > 1 ? String(parts[1]) : nil)
+  package var msid: (stream: String, track: String?)? { msids.first }
+
+  /// All of them: a track may be in several streams.
+  var msids: [(stream: String, track: String?)] {
+    let msids = parameters.filter { $0.name == "msid" }.compactMap { parameter -> (stream: String, track: String?)? in
+      let parts = parameter.value.split(separator: " ", maxSplits: 1)
+      return parts.first.map { (String($0), parts.count > 1 ? String(parts[1]) : nil) }
     }
-    return parameter("mslabel").map { ($0, parameter("label")) }
+    return msids.isEmpty ? parameter("mslabel").map { [($0, parameter("label"))] } ?? [] : msids
   }
 }
 

@@ -13,13 +13,13 @@ package struct IncomingProposal: Sendable {
   }
 
   package enum Event: Hashable, Sendable {
-    /// The caller changed its mind.
-    case retracted(Jingle.Reason?)
+    /// The caller changed its mind; in a tie-break, for a call that another device of this account places.
+    case retracted(Jingle.Reason?, isTieBreak: Bool)
     /// Another device of this account took the call.
     case answeredElsewhere(device: JID)
-    /// Another device of this account declined it.
-    case rejectedElsewhere(Jingle.Reason?, device: JID)
-    /// It rang unheard for too long, or was taken and no session followed.
+    /// Another device of this account declined it; in a tie-break, for a call of its own to the same peer.
+    case rejectedElsewhere(Jingle.Reason?, isTieBreak: Bool, device: JID)
+    /// It rang unheard for too long, or was taken, and no session followed.
     case timedOut
     /// The call is over, or goes on as another session.
     case finished(Jingle.Reason?, migratedTo: String?)
@@ -41,27 +41,31 @@ package struct IncomingProposal: Sendable {
   package let own: JID
   /// `audio`, `video`; at least one.
   package let media: [String]
-  /// The proposal was stored on its way: it may be long over, and nobody is to be woken by it.
-  package let isDelayed: Bool
   /// When the proposal is no longer waited for.
   package private(set) var nextDeadline: Instant?
+  private let hasCarbons: Bool
   private var state = State.open
   private var isRinging = false
+  /// Another device answered at the same moment as this one: what is told if the caller goes by its word.
+  private var rival: Event?
   private var outputs: [Output] = []
 
+  /// How long the caller's session is waited for when another device answered, too.
+  static let patienceWithRival = Duration.seconds(10)
+
   /// - Parameters:
-  ///   - isDelayed: whether it came with a delay, from the archive or by stream resumption.
+  ///   - hasCarbons: whether the server copies what this device sends to the account's other devices.
   ///   - patience: how long it may ring.
   /// - Returns: nil when the message proposes nothing that this side could take, or is the account's own.
   package init?(
-    _ message: JingleMessage, from caller: JID, own: JID, isDelayed: Bool = false, patience: Duration, at now: Instant
+    _ message: JingleMessage, from caller: JID, own: JID, hasCarbons: Bool = true, patience: Duration, at now: Instant
   ) {
     guard !message.media.isEmpty, caller.bare != own.bare else { return nil }
     id = message.id
     self.caller = caller
     self.own = own
     media = message.media
-    self.isDelayed = isDelayed
+    self.hasCarbons = hasCarbons
     nextDeadline = now + patience
   }
 
@@ -97,7 +101,11 @@ package struct IncomingProposal: Sendable {
   /// - Parameter reason: other words than `busy` and `expired` tell the caller more than nothing.
   package mutating func reject(_ reason: Jingle.Reason? = Jingle.Reason(.busy)) {
     guard state == .open || state == .accepted else { return }
-    send(.reject(reason), to: caller)
+    // The caller may be talking with the other device already, and the word would end that call.
+    if rival == nil {
+      send(.reject(reason), to: caller)
+      if !hasCarbons { send(.reject(reason), to: own.bare) }
+    }
     close()
   }
 
@@ -112,20 +120,19 @@ package struct IncomingProposal: Sendable {
 
   /// Takes a message of the caller's, or of another device of this account: as sent to the account, or as the carbon of
   /// what was sent to the caller. Those that have no place here change nothing.
-  package mutating func receive(_ message: JingleMessage, from sender: JID) {
+  ///
+  /// - Parameter recipient: whom the message was sent to, if it says so.
+  package mutating func receive(_ message: JingleMessage, from sender: JID, to recipient: JID? = nil, at now: Instant) {
     guard message.id == id, sender != own else { return }
     if sender.bare == own.bare {
-      guard state == .open, !sender.isBare else { return }
-      switch message.action {
-      case .accept, .proceed: close(.answeredElsewhere(device: sender))
-      case .reject(let reason, _): close(.rejectedElsewhere(reason, device: sender))
-      case .finish(let reason, let migratedTo): close(.finished(reason, migratedTo: migratedTo))
-      case .propose, .ringing, .retract: break
-      }
+      guard !sender.isBare else { return }
+      receive(message.action, fromDevice: sender, at: now)
     } else if sender.bare == caller.bare {
+      // Carbons tell what was meant for another device, too. Once this one took the call that is none of its business.
+      guard state == .open || recipient?.isBare ?? true || recipient == own else { return }
       switch (state, message.action) {
-      case (.open, .retract(let reason, _)), (.accepted, .retract(let reason, _)):
-        close(.retracted(reason))
+      case (.open, .retract(let reason, let isTieBreak)), (.accepted, .retract(let reason, let isTieBreak)):
+        close(.retracted(reason, isTieBreak: isTieBreak))
       case (.open, .finish(let reason, let migratedTo)):
         close(.finished(reason, migratedTo: migratedTo))
       case (.accepted, .finish(let reason, let migratedTo)):
@@ -138,11 +145,32 @@ package struct IncomingProposal: Sendable {
     }
   }
 
+  /// Another device of this account answered. If this one did so too, the caller takes the first that it hears, and who
+  /// that is shows when its session comes here, or does not.
+  private mutating func receive(_ action: JingleMessage.Action, fromDevice device: JID, at now: Instant) {
+    let answer: Event
+    switch action {
+    case .accept, .proceed: answer = .answeredElsewhere(device: device)
+    case .reject(let reason, let isTieBreak):
+      answer = .rejectedElsewhere(reason, isTieBreak: isTieBreak, device: device)
+    case .finish(let reason, let migratedTo):
+      if state == .open { close(.finished(reason, migratedTo: migratedTo)) }
+      if state == .accepted, nextDeadline != nil { close(rival ?? .answeredElsewhere(device: device)) }
+      return
+    case .propose, .ringing, .retract: return
+    }
+    if state == .open { close(answer) }
+    if state == .accepted, rival == nil, let deadline = nextDeadline {
+      rival = answer
+      nextDeadline = min(deadline, now + Self.patienceWithRival)
+    }
+  }
+
   package mutating func timeout(at now: Instant) {
     guard let nextDeadline, nextDeadline <= now else { return }
-    // The caller ends an unanswered proposal itself; a call that was taken is called off.
-    if state == .accepted { send(.finish(Jingle.Reason(.timeout), migratedTo: nil), to: caller) }
-    close(.timedOut)
+    // The caller ends an unanswered proposal itself; a call that was taken is called off, unless it goes on elsewhere.
+    if state == .accepted, rival == nil { send(.finish(Jingle.Reason(.timeout), migratedTo: nil), to: caller) }
+    close(rival ?? .timedOut)
   }
 
   private mutating func send(_ action: JingleMessage.Action, to recipient: JID) {

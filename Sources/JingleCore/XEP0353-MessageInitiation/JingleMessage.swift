@@ -7,6 +7,7 @@ package struct JingleMessage: Hashable, Sendable {
   package static let namespace = "urn:xmpp:jingle-message:0"
   /// A proposal with more descriptions is not read.
   package static let maximumDescriptions = 32
+  private static let roomNamespace = "http://jabber.org/protocol/muc#user"
 
   package enum Action: Hashable, Sendable {
     /// The caller asks: one description, without payload types, for each kind of media.
@@ -44,9 +45,12 @@ package struct JingleMessage: Hashable, Sendable {
 }
 
 extension JingleMessage {
-  /// The one inside a message stanza. Errors and malformed ones are none: no answer could be sent.
+  /// The one inside a message stanza. Errors and malformed ones are none: no answer could be sent. Nor is what comes
+  /// through a chat room, whose occupants share one bare address.
   package init?(in message: Message) {
-    guard message.type != .error else { return nil }
+    guard message.type == .chat || message.type == .normal, message.first("x", Self.roomNamespace) == nil else {
+      return nil
+    }
     for payload in message.payloads {
       if let found = JingleMessage(payload) {
         self = found

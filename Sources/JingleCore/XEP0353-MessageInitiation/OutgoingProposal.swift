@@ -122,9 +122,9 @@ package struct OutgoingProposal: Sendable {
     }
   }
 
-  /// The proposal came back as an error.
+  /// The proposal came back as an error: from one device perhaps, while others ring.
   package mutating func receiveError(_ error: StanzaError) {
-    guard state == .proposed else { return }
+    guard state == .proposed, ringingDevices.isEmpty else { return }
     close(.failed(error))
   }
 
@@ -138,12 +138,19 @@ package struct OutgoingProposal: Sendable {
   /// - Specification: XEP-0353 §4.1
   private mutating func receiveRival(_ rival: JingleMessage, from sender: JID) {
     guard state == .proposed, !rival.media.isEmpty else { return }
-    let tieBreak = Jingle.Reason(.expired, text: "Tie-Break")
     if JingleTieBreak(sid: id, sender: own).overrules(JingleTieBreak(sid: rival.id, sender: sender)) {
-      outputs.append(.send(JingleMessage(id: rival.id, .reject(tieBreak, isTieBreak: true)), to: sender))
+      outputs.append(.send(JingleMessage(id: rival.id, .reject(Self.tieBreak, isTieBreak: true)), to: sender))
     } else {
-      close(sending: .retract(tieBreak, isTieBreak: true), .lostTieBreak(to: rival.id))
+      loseTie(to: rival.id)
     }
+  }
+
+  private static let tieBreak = Jingle.Reason(.expired, text: "Tie-Break")
+
+  /// Gives way to a call of the peer's that crossed this one.
+  package mutating func loseTie(to id: String) {
+    guard state == .proposed else { return }
+    close(sending: .retract(Self.tieBreak, isTieBreak: true), .lostTieBreak(to: id))
   }
 
   private mutating func send(_ action: JingleMessage.Action, to recipient: JID) {

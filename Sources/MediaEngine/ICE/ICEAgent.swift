@@ -13,9 +13,25 @@ final class ICEAgent {
     case candidate(ICECandidate)
     case gatheringDone
     case state(ICEState)
-    case selectedPair(local: ICECandidate, remote: ICECandidate)
+    /// - Parameter relay: the TURN server behind the local candidate, if that is a relayed one.
+    case selectedPair(local: ICECandidate, remote: ICECandidate, relay: RelayAddress?)
     /// What the peer sent, but for STUN; valid, and free to be written into, during the call.
     case datagram(UnsafeMutableRawBufferPointer)
+  }
+
+  /// A TURN server as libnice tells it of a relayed candidate.
+  struct RelayAddress {
+    fileprivate var address: NiceAddress
+    fileprivate var overTCP: Bool
+
+    func isOf(_ server: ICEServer) -> Bool {
+      guard case .turn(overTCP, _, _) = server.kind else { return false }
+      var (known, wanted) = (address, NiceAddress())
+      nice_address_init(&wanted)
+      guard nice_address_set_from_string(&wanted, server.address) != 0 else { return false }
+      nice_address_set_port(&wanted, guint(server.port))
+      return nice_address_equal(&known, &wanted) != 0
+    }
   }
 
   struct Configuration {
@@ -24,6 +40,8 @@ final class ICEAgent {
     var relayOnly: Bool
     /// Numeric addresses to bind to; empty for every interface's.
     var localAddresses: [String]
+    /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544).
+    var usesTCP = true
   }
 
   /// What RFC 8445 §14 allows at least; libnice's own 20 ms is most of the time that a call takes to connect.
@@ -35,6 +53,12 @@ final class ICEAgent {
   private let handle: (Event) -> Void
   private(set) var state = ICEState.new
   private var closed = false
+  private var rules: RemoteCandidateRules
+  /// Candidates that came before the credentials that they need. Bound: what the rules take.
+  private var early: [ICECandidate] = []
+  private var hasCredentials = false
+  /// The peer's addresses, from which TCP connections are taken while ICE looks for a path.
+  private var admitted: Set<[UInt8]> = []
 
   init?(on loop: GLibLoop, _ configuration: Configuration, handle: @escaping (Event) -> Void) {
     guard
@@ -46,11 +70,15 @@ final class ICEAgent {
     // silence, as RFC 7675 §5.1 has it.
     carillon_object_set_bool(object, "keepalive-conncheck", 1)
     carillon_object_set_bool(object, "upnp", 0)
-    carillon_object_set_bool(object, "ice-tcp", 0)
+    carillon_object_set_bool(object, "ice-tcp", configuration.usesTCP && !configuration.relayOnly ? 1 : 0)
     carillon_object_set_bool(object, "controlling-mode", configuration.controlling ? 1 : 0)
     carillon_object_set_bool(object, "force-relay", configuration.relayOnly ? 1 : 0)
     carillon_object_set_uint(object, "stun-pacing-timer", ICEAgent.pacingMilliseconds)
-    for text in ICEAgent.localAddresses(configuration.localAddresses) {
+    let addresses =
+      configuration.localAddresses.isEmpty
+      ? LocalAddress.usable(of: LocalAddress.all()).map(\.scoped) : configuration.localAddresses
+    rules = RemoteCandidateRules(localAddresses: addresses, servers: configuration.servers)
+    for text in addresses {
       var address = NiceAddress()
       nice_address_init(&address)
       if nice_address_set_from_string(&address, text) != 0 { nice_agent_add_local_address(agent, &address) }
@@ -70,26 +98,6 @@ final class ICEAgent {
         overTCP ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP)
     }
     connectSignals()
-  }
-
-  /// Every address of the machine but link-local ones without a scope; loopback only when there is nothing else.
-  private static func localAddresses(_ wanted: [String]) -> [String] {
-    guard wanted.isEmpty else { return wanted }
-    for includingLoopback in [false, true] {
-      guard let list = nice_interfaces_get_local_ips(includingLoopback ? 1 : 0) else { continue }
-      defer { g_list_free_full(list) { g_free($0) } }
-      var addresses: [String] = []
-      var node: UnsafeMutablePointer<GList>? = list
-      while let current = node {
-        if let text = current.pointee.data {
-          addresses.append(String(cString: text.assumingMemoryBound(to: CChar.self)))
-        }
-        node = current.pointee.next
-      }
-      addresses.removeAll { $0.lowercased().hasPrefix("fe80") }
-      if !addresses.isEmpty { return addresses }
-    }
-    return []
   }
 
   /// Ends everything; no event follows. Call on the loop's thread.
@@ -115,7 +123,16 @@ final class ICEAgent {
 
   func gather() -> Bool {
     setState(.gathering)
-    return nice_agent_gather_candidates(agent, stream) != 0
+    let isGathering = nice_agent_gather_candidates(agent, stream) != 0
+    guardListeners()
+    return isGathering
+  }
+
+  /// Strangers cannot connect: only addresses that the peer named, and only until there is a path.
+  private func guardListeners() {
+    let isOpen = state != .connected && state != .ready && state != .failed
+    let addresses = isOpen ? Array(admitted.joined()) : []
+    carillon_listeners_accept_only(agent, stream, 1, addresses, guint(addresses.count / 16))
   }
 
   var localCredentials: ICECredentials? {
@@ -132,32 +149,38 @@ final class ICEAgent {
 
   func setRemote(_ credentials: ICECredentials) {
     nice_agent_set_remote_credentials(agent, stream, credentials.ufrag, credentials.password)
+    hasCredentials = true
+    pass(early)
+    early = []
   }
 
-  /// - Returns: how many of the candidates libnice took.
-  @discardableResult
-  func addRemote(_ candidates: [ICECandidate]) -> Int {
+  /// Takes those that the rules let pass.
+  func addRemote(_ candidates: [ICECandidate]) {
+    let accepted = candidates.compactMap { rules.take($0) }
+    if hasCredentials { pass(accepted) } else { early += accepted }
+  }
+
+  /// How many candidates of the peer's the rules have kept out.
+  var refusedCandidates: Int { rules.refused }
+
+  private func pass(_ candidates: [ICECandidate]) {
     var list: UnsafeMutablePointer<GSList>?
-    for candidate in candidates where candidate.component == 1 {
+    for candidate in candidates {
       if let native = makeNative(candidate) { list = g_slist_append(list, native) }
+      guard let address = NumericAddress(candidate.address) else { continue }
+      admitted.insert(address.isIPv6 ? address.bytes : [UInt8](repeating: 0, count: 10) + [255, 255] + address.bytes)
     }
-    guard let list else { return 0 }
+    guard let list else { return }
     defer { g_slist_free_full(list) { nice_candidate_free($0?.assumingMemoryBound(to: NiceCandidate.self)) } }
-    return max(0, Int(nice_agent_set_remote_candidates(agent, stream, 1, list)))
+    guardListeners()
+    nice_agent_set_remote_candidates(agent, stream, 1, list)
   }
 
   func remoteGatheringDone() {
     nice_agent_peer_candidate_gathering_done(agent, stream)
   }
 
-  /// Starts over with new credentials, keeping the path in use until a new one is found.
-  ///
-  /// - Specification: RFC 8445 §9
-  func restart() {
-    nice_agent_restart_stream(agent, stream)
-  }
-
-  /// All local candidates known by now, for trickling again after a restart and for reports.
+  /// All local candidates known by now.
   var localCandidates: [ICECandidate] {
     candidates(nice_agent_get_local_candidates(agent, stream, 1))
   }
@@ -167,7 +190,6 @@ final class ICEAgent {
   }
 
   /// Sends one datagram over the selected pair; dropped when there is none or the socket is full.
-  @discardableResult
   func send(_ datagram: UnsafeRawBufferPointer) -> Bool {
     guard let start = datagram.baseAddress else { return false }
     return nice_agent_send(agent, stream, 1, guint(datagram.count), start.assumingMemoryBound(to: gchar.self)) >= 0
@@ -193,7 +215,8 @@ final class ICEAgent {
     typealias Candidate = UnsafeMutablePointer<NiceCandidate>
     let selected: @convention(c) (Object?, guint, guint, Candidate?, Candidate?, Object) -> Void = {
       guard let local = $3.flatMap({ ICECandidate($0) }), let remote = $4.flatMap({ ICECandidate($0) }) else { return }
-      ICEAgent.at($5).handle(.selectedPair(local: local, remote: remote))
+      let this = ICEAgent.at($5)
+      this.handle(.selectedPair(local: local, remote: remote, relay: this.relayOfSelectedPair))
     }
     carillon_signal_connect(object, "new-selected-pair-full", unsafeBitCast(selected, to: GCallback.self), context)
     nice_agent_attach_recv(
@@ -202,6 +225,20 @@ final class ICEAgent {
         guard let bytes, let context else { return }
         ICEAgent.at(context).handle(.datagram(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))))
       }, context)
+  }
+
+  /// The signal's candidates are copies without their server, so libnice's own are looked at.
+  private var relayOfSelectedPair: RelayAddress? {
+    var local: UnsafeMutablePointer<NiceCandidate>?
+    var remote: UnsafeMutablePointer<NiceCandidate>?
+    guard nice_agent_get_selected_pair(agent, stream, 1, &local, &remote) != 0, let local,
+      local.pointee.type == NICE_CANDIDATE_TYPE_RELAYED
+    else { return nil }
+    var relay = RelayAddress(address: NiceAddress(), overTCP: false)
+    nice_candidate_relay_address(local, &relay.address)
+    // libnice keeps the server's transport to itself, but prefers UDP: its type preferences are 30 for UDP, else 20.
+    relay.overTCP = local.pointee.priority >> 24 < 30
+    return relay
   }
 
   private static func at(_ context: UnsafeMutableRawPointer) -> ICEAgent {
@@ -222,6 +259,7 @@ final class ICEAgent {
   private func setState(_ new: ICEState) {
     guard new != state else { return }
     state = new
+    if new == .connected || new == .failed { guardListeners() }
     handle(.state(new))
   }
 
@@ -248,14 +286,20 @@ final class ICEAgent {
       case .prflx: NICE_CANDIDATE_TYPE_PEER_REFLEXIVE
       case .relay: NICE_CANDIDATE_TYPE_RELAYED
       }
-    guard candidate.transport == .udp, let native = nice_candidate_new(type) else { return nil }
+    let transport: NiceCandidateTransport =
+      switch candidate.transport {
+      case .udp: NICE_CANDIDATE_TRANSPORT_UDP
+      case .tcp("active"): NICE_CANDIDATE_TRANSPORT_TCP_ACTIVE
+      case .tcp: NICE_CANDIDATE_TRANSPORT_TCP_PASSIVE
+      }
+    guard let native = nice_candidate_new(type) else { return nil }
     nice_address_init(&native.pointee.addr)
     guard nice_address_set_from_string(&native.pointee.addr, candidate.address) != 0 else {
       nice_candidate_free(native)
       return nil
     }
     nice_address_set_port(&native.pointee.addr, guint(candidate.port))
-    native.pointee.transport = NICE_CANDIDATE_TRANSPORT_UDP
+    native.pointee.transport = transport
     native.pointee.priority = candidate.priority
     native.pointee.stream_id = stream
     native.pointee.component_id = 1
@@ -290,6 +334,8 @@ extension ICECandidate {
     }
     priority = candidate.priority
     (address, port) = ICECandidate.text(of: candidate.addr)
+    // Nobody can connect to it (RFC 6544 §4.5).
+    if transport == .tcp("active"), kind != .prflx || port == 0 { port = 9 }
     var baseAddress = candidate.base_addr
     if kind != .host, nice_address_is_valid(&baseAddress) != 0 {
       let (base, basePort) = ICECandidate.text(of: candidate.base_addr)

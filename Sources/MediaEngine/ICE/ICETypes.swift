@@ -23,10 +23,13 @@ package struct ICECandidate: Hashable, Sendable {
   /// The base that a reflexive or relayed candidate was learned from.
   package var relatedAddress: String?
   package var relatedPort: UInt16?
+  /// Of the credentials that the candidate belongs to, where that is known: it tells apart what comes from before and
+  /// after a restart.
+  package var ufrag: String?
 
   package init(
     kind: Kind, transport: Transport = .udp, component: Int, foundation: String, priority: UInt32, address: String,
-    port: UInt16, relatedAddress: String? = nil, relatedPort: UInt16? = nil
+    port: UInt16, relatedAddress: String? = nil, relatedPort: UInt16? = nil, ufrag: String? = nil
   ) {
     self.kind = kind
     self.transport = transport
@@ -37,6 +40,7 @@ package struct ICECandidate: Hashable, Sendable {
     self.port = port
     self.relatedAddress = relatedAddress
     self.relatedPort = relatedPort
+    self.ufrag = ufrag
   }
 }
 

@@ -73,7 +73,8 @@ package final class GLibLoop: SerialExecutor, @unchecked Sendable {
   }
 }
 
-/// A source of a GMainContext that calls back when its time has come: the loop's queue and every timer.
+/// A source of a GMainContext that calls back when its time has come or a file has something to read: the loop's queue,
+/// every timer and the network monitor.
 final class LoopSource: @unchecked Sendable {
   // Proof of Sendable: `attach` comes before every other call; what those call is thread-safe in GLib. The action belongs
   // to the GSource, which keeps it while it runs, so this object may go at any time, on any thread.
@@ -110,6 +111,11 @@ final class LoopSource: @unchecked Sendable {
         if let action { Unmanaged<Action>.fromOpaque(action).release() }
       })
     g_source_attach(source, context)
+  }
+
+  /// Calls back also whenever there is something to read. Before `attach`; the action keeps the file open.
+  func watch(_ descriptor: Int32) {
+    _ = g_source_add_unix_fd(source, descriptor, G_IO_IN)
   }
 
   func destroy() {

@@ -1,11 +1,5 @@
 package import MediaTime
 
-/// The codecs whose payloads the session understands.
-package enum AudioCodec: Hashable, Sendable {
-  /// - Specification: RFC 7587
-  case opus
-}
-
 /// One encoded frame to send.
 package struct EncodedAudioFrame: Hashable, Sendable {
   /// One packet's payload, as the encoder wrote it (for Opus: RFC 6716 §3).
@@ -31,11 +25,12 @@ package struct EncodedAudioFrame: Hashable, Sendable {
 package struct ReceivedAudioFrame: Hashable, Sendable {
   package var codec: AudioCodec
   package var payload: [UInt8]
-  /// The place of the first sample in the stream, in ticks of the clock rate from the first packet that was played.
+  /// The place of the first sample in the stream, in samples of 48 kHz from the first packet that was played, whatever the
+  /// codec's clock.
   ///
   /// Gaps are losses or silence. It goes on where the peer changes SSRC or restarts.
   package var position: Int64
-  /// How much the frame lasts, in ticks of the clock rate.
+  /// How much the frame lasts, in samples of 48 kHz.
   package var duration: Int
   /// When its packet came.
   package var arrival: Instant
@@ -76,11 +71,11 @@ package struct Concealment: Hashable, Sendable {
     case stretch
   }
 
-  /// How much to fill, in ticks of the clock rate: a multiple of 2.5 ms, at most 120 ms.
+  /// How much to fill, in samples of 48 kHz: a multiple of 2.5 ms, at most 120 ms.
   package var duration: Int
   package var cause: Cause
-  /// The payload of the frame right after, if it is already here: it may hold in-band forward error correction for this
-  /// time.
+  /// The payload of the frame right after, if it is already here and Opus: it may hold in-band forward error correction for
+  /// this time.
   ///
   /// - Specification: RFC 6716 §2.1.7
   package var nextPayload: [UInt8]?

@@ -112,6 +112,8 @@ package struct JitterBuffer: Sendable {
   /// Concealed beyond the cursor, while nobody knows whether the frame there is lost, late or was never sent.
   private var stalled = 0
   private var stalledCause = Concealment.Cause.loss
+  /// Packets of the stream that hold no audio, so that they are not missed: the last ones.
+  private var skipped: [ExtendedSequenceNumber] = []
   private var newest: (sequenceNumber: ExtendedSequenceNumber, timestamp: RTPTimestamp, position: Int64)?
   /// The last packet played, or skipped.
   private var played: (sequenceNumber: ExtendedSequenceNumber, isSilence: Bool)?
@@ -177,6 +179,20 @@ package struct JitterBuffer: Sendable {
     insert(Entry(packet: packet, position: position, arrival: now))
   }
 
+  /// A packet of the stream has come that holds no audio. The time of which it tells is the sender's silence.
+  package mutating func skip(_ number: ExtendedSequenceNumber) {
+    guard state != .idle, number > played?.sequenceNumber ?? number + -1 else { return }
+    if skipped.count == configuration.capacity { skipped.removeFirst() }
+    skipped.append(number)
+  }
+
+  /// The packet that is to be played next, or nil when any may be.
+  private var expected: ExtendedSequenceNumber? {
+    guard var number = played.map({ $0.sequenceNumber + 1 }) else { return nil }
+    while skipped.contains(number) { number = number + 1 }
+    return number
+  }
+
   /// The stream has ended: playout stops when what has come is played.
   package mutating func drain() {
     if state == .playing { state = .draining }
@@ -194,6 +210,7 @@ package struct JitterBuffer: Sendable {
     guard state != .idle else { return }
     settled.discardedPackets += entries.count
     entries.removeAll(keepingCapacity: true)
+    skipped.removeAll(keepingCapacity: true)
     state = .drained
   }
 
@@ -287,7 +304,7 @@ package struct JitterBuffer: Sendable {
       settled.latePackets += 1
     }
     guard let first = entries.first else { return fillUnderrun() }
-    let isContiguous = played.map { $0.sequenceNumber + 1 == first.packet.sequenceNumber } ?? true
+    let isContiguous = expected.map { $0 == first.packet.sequenceNumber } ?? true
     endStall(before: first, as: isContiguous ? .silence : .loss)
     let gap = Int(clamping: first.position - cursor)
     if gap >= quantum {
@@ -313,6 +330,7 @@ package struct JitterBuffer: Sendable {
     let entry = entries.removeFirst()
     let packet = entry.packet
     played = (packet.sequenceNumber, packet.isSilence)
+    if !skipped.isEmpty { skipped.removeAll { $0 <= packet.sequenceNumber } }
     cursor = entry.position + Int64(packet.duration)
     return ReceivedAudioFrame(
       codec: packet.codec, payload: packet.payload, position: entry.position, duration: packet.duration,
@@ -329,7 +347,8 @@ package struct JitterBuffer: Sendable {
       return nil
     }
     let duration = owed
-    if stalled == 0 { stalledCause = played?.isSilence ?? true ? .silence : .loss }
+    let isLeftOut = !skipped.isEmpty && played.map { skipped.contains($0.sequenceNumber + 1) } == true
+    if stalled == 0 { stalledCause = played?.isSilence ?? true || isLeftOut ? .silence : .loss }
     if stalledCause == .silence {
       if delay + Int64(duration) <= targetDelay {
         settled.insertedSamples += duration
@@ -400,7 +419,7 @@ package struct JitterBuffer: Sendable {
     }
     settled.concealedSamples += duration
     let isLast = gap - duration < quantum
-    return conceal(duration, cause: .loss, nextPayload: isLast ? next.payload : nil)
+    return conceal(duration, cause: .loss, nextPayload: isLast && next.codec == .opus ? next.payload : nil)
   }
 
   private mutating func conceal(
@@ -461,7 +480,7 @@ package struct JitterBuffer: Sendable {
 }
 
 extension Duration {
-  fileprivate func ticks(clockRate: Int) -> Int64 {
+  func ticks(clockRate: Int) -> Int64 {
     Instant(nanoseconds: nanoseconds).ticks(clockRate: clockRate)
   }
 

@@ -40,7 +40,8 @@ package struct BandwidthEstimator: Sendable {
   /// The share lost of the last packets that were told about, 0 to 1.
   package private(set) var lossRate = 0.0
 
-  private let configuration: Configuration
+  /// The bounds may change; where the estimate begins, it does once.
+  package var configuration: Configuration
   private var gradient = DelayGradient()
   private var control: RateControl
   private var hasArrivals = false

@@ -118,11 +118,12 @@ package struct Pacer<Packet: Sendable>: Sendable {
     retransmissions.removeAll(keepingCapacity: true)
   }
 
-  /// Nothing may be sent any more.
+  /// Nothing may be sent for now. What was left out is needed by all that follows up to a key frame.
   package mutating func removeAll() {
     frames.removeAll(keepingCapacity: true)
     retransmissions.removeAll(keepingCapacity: true)
     queuedSize = 0
+    needsKeyFrame = true
   }
 
   /// When the next packet may leave, nil when none waits.

@@ -5,27 +5,33 @@ import MediaTime
 ///
 /// - Specification: draft-holmer-rmcat-transport-wide-cc-extensions-01 §3, draft-alvestrand-rmcat-remb-03 §2
 struct ArrivalFeedback: Sendable {
-  private var log: TransportArrivalLog?
+  /// Goes on counting for as long as the transport lasts.
+  private var log = TransportArrivalLog()
+  private var usesLog = false
   private var estimate: ReceiveSideEstimate?
   /// Made, but not taken yet.
   private var waiting: [TransportFeedback] = []
 
-  init(_ configuration: RTPSession.Configuration) {
+  /// Begins or ends what is agreed on now.
+  mutating func update(_ configuration: RTPSession.Configuration) {
+    let videos = configuration.video.filter { !$0.isRemoved }
     let usesTransport =
-      configuration.audio?.usesTransportFeedback == true || configuration.video.contains { $0.feedback.transport }
-    if usesTransport, configuration.headerExtensions.transportSequenceNumber != nil {
-      log = TransportArrivalLog()
-    } else if configuration.headerExtensions.absoluteSendTime != nil,
-      configuration.video.contains(where: \.feedback.bitrateLimit)
-    {
-      estimate = ReceiveSideEstimate()
+      configuration.audio?.usesTransportFeedback == true || videos.contains(where: \.feedback.transport)
+    usesLog = usesTransport && configuration.headerExtensions.transportSequenceNumber != nil
+    if !usesLog {
+      _ = log.feedback()
+      waiting = []
     }
+    let usesEstimate =
+      !usesLog && configuration.headerExtensions.absoluteSendTime != nil
+      && videos.contains(where: \.feedback.bitrateLimit)
+    estimate = usesEstimate ? estimate ?? ReceiveSideEstimate() : nil
   }
 
-  var nextDeadline: Instant? { log?.nextDeadline ?? estimate?.nextDeadline }
+  var nextDeadline: Instant? { usesLog ? log.nextDeadline : estimate?.nextDeadline }
 
   mutating func received(_ extensions: IncomingExtensions, size: Int, at now: Instant) {
-    if let number = extensions.transportSequenceNumber { log?.received(number, at: now) }
+    if usesLog, let number = extensions.transportSequenceNumber { log.received(number, at: now) }
     if let time = extensions.absoluteSendTime { estimate?.received(time, size: size, at: now) }
   }
 
@@ -33,7 +39,7 @@ struct ArrivalFeedback: Sendable {
   ///
   /// - Parameter mediaSSRCs: the video streams that come.
   mutating func nextFeedback(mediaSSRCs: [UInt32], at now: Instant) -> FeedbackMessage? {
-    if let deadline = log?.nextDeadline, deadline <= now, let messages = log?.feedback() { waiting += messages }
+    if usesLog, let deadline = log.nextDeadline, deadline <= now { waiting += log.feedback() }
     if !waiting.isEmpty { return .transport(mediaSSRC: mediaSSRCs.first ?? 0, waiting.removeFirst()) }
     guard let limit = estimate?.takeLimit(at: now) else { return nil }
     guard !mediaSSRCs.isEmpty else { return nil }

@@ -13,7 +13,7 @@ struct CongestionControl: Sendable {
   /// Assumed before it is measured.
   private static let usualAudioBitsPerSecond = 40_000.0
 
-  private let configuration: BandwidthEstimator.Configuration
+  private var configuration: BandwidthEstimator.Configuration
   private var estimator: BandwidthEstimator
   private var sequencer = TransportSequencer()
   private var hasFeedback = false
@@ -22,13 +22,36 @@ struct CongestionControl: Sendable {
   private var unansweredSince: Instant?
   private var silenceFactor = 1.0
   private var hasLimit = false
-  private var audioBitsPerSecond: Double
+  private var audioBitsPerSecond = 0.0
   private var audioWindow: (start: Instant, bytes: Int)?
 
-  init(_ configuration: BandwidthEstimator.Configuration, sendsAudio: Bool) {
+  init(_ configuration: BandwidthEstimator.Configuration) {
     self.configuration = configuration
     estimator = BandwidthEstimator(configuration: configuration)
-    audioBitsPerSecond = sendsAudio ? Self.usualAudioBitsPerSecond : 0
+  }
+
+  /// Begins with an estimate anew, as the first video comes: what was learned from audio alone would hold it down. The
+  /// transport-wide numbers go on.
+  mutating func restart(_ configuration: BandwidthEstimator.Configuration) {
+    self.configuration = configuration
+    let roundTripTime = estimator.roundTripTime
+    estimator = BandwidthEstimator(configuration: configuration)
+    estimator.roundTripTime = roundTripTime
+    hasLimit = false
+    unansweredSince = nil
+    silenceFactor = 1
+  }
+
+  /// Goes on with the estimate, in other bounds.
+  mutating func setBounds(_ configuration: BandwidthEstimator.Configuration) {
+    self.configuration = configuration
+    estimator.configuration = configuration
+  }
+
+  /// Audio comes or goes.
+  mutating func setAudio(sends: Bool) {
+    audioBitsPerSecond = sends ? Self.usualAudioBitsPerSecond : 0
+    audioWindow = nil
   }
 
   /// What all streams may take together.
@@ -52,7 +75,10 @@ struct CongestionControl: Sendable {
   mutating func depart(_ packet: inout [UInt8], _ extensions: OutgoingExtensions, at now: Instant) {
     guard extensions.stamp(&packet, sequencer: &sequencer, at: now) else { return }
     // After a pause of our own, the peer's silence begins anew.
-    if let lastDeparture, now - lastDeparture > .seconds(1) { unansweredSince = nil }
+    if let lastDeparture, now - lastDeparture > .seconds(1) {
+      unansweredSince = nil
+      silenceFactor = 1
+    }
     unansweredSince = unansweredSince ?? now
     lastDeparture = now
   }
@@ -91,9 +117,10 @@ struct CongestionControl: Sendable {
   }
 
   /// Backs off while feedback that used to come has fallen silent though we send.
-  mutating func update(at now: Instant) {
-    guard hasFeedback, let unansweredSince else { return }
-    let silence = now - unansweredSince - Self.patience
+  mutating func update() {
+    guard hasFeedback, let unansweredSince, let lastDeparture else { return }
+    // While nothing is sent (on hold), there is nothing to be answered.
+    let silence = lastDeparture - unansweredSince - Self.patience
     guard silence > .zero else { return }
     let halvings = min(Int(silence.inSeconds) + 1, 10)
     silenceFactor = 1 / Double(1 << halvings)

@@ -7,7 +7,8 @@ extension RTPSession {
     package var cname: String
     /// Nil when no audio was agreed on for this transport.
     package var audio: AudioStream?
-    /// One for each video content of this transport; the index names it from then on.
+    /// One for each video content of this transport; the index names it from then on, and is not used again when the
+    /// video is removed.
     package var video: [VideoStream]
     /// The header extensions that were agreed on. One id means one thing in the whole transport.
     package var headerExtensions: HeaderExtensions
@@ -74,7 +75,7 @@ extension RTPSession {
     package var payloadType: UInt8
     /// The payload types accepted in packets received: our numbers. Others are counted and dropped.
     package var acceptedPayloadTypes: [UInt8: AudioCodec]
-    /// Ticks of the RTP timestamp per second.
+    /// Ticks of the RTP timestamp per second in packets sent. Received ones count as their codec's do.
     package var clockRate: Int
     /// Whether packets are counted in the transport's congestion control: transport-cc was agreed on for the content.
     package var usesTransportFeedback: Bool
@@ -87,12 +88,15 @@ extension RTPSession {
     /// Random: the RTP timestamp of position 0.
     package var initialTimestamp: RTPTimestamp
     package var jitterBuffer: JitterBuffer.Configuration
+    /// How keys of a telephone (DTMF) are told; nil where that was not agreed on.
+    package var telephoneEvents: TelephoneEvents?
 
     package init(
       localSSRC: UInt32, remoteSSRCs: [UInt32] = [], mid: String? = nil, payloadType: UInt8,
       acceptedPayloadTypes: [UInt8: AudioCodec], clockRate: Int = 48_000, usesTransportFeedback: Bool = false,
       sends: Bool = true, receives: Bool = true, initialSequenceNumber: SequenceNumber,
-      initialTimestamp: RTPTimestamp, jitterBuffer: JitterBuffer.Configuration = .init()
+      initialTimestamp: RTPTimestamp, jitterBuffer: JitterBuffer.Configuration = .init(),
+      telephoneEvents: TelephoneEvents? = nil
     ) {
       self.localSSRC = localSSRC
       self.remoteSSRCs = remoteSSRCs
@@ -106,6 +110,23 @@ extension RTPSession {
       self.initialSequenceNumber = initialSequenceNumber
       self.initialTimestamp = initialTimestamp
       self.jitterBuffer = jitterBuffer
+      self.telephoneEvents = telephoneEvents
+    }
+  }
+
+  /// The payload types of `telephone-event`.
+  ///
+  /// - Specification: RFC 4733 §2.1, §7.1
+  package struct TelephoneEvents: Hashable, Sendable {
+    /// In packets sent: the peer's number for it at the audio's clock rate; nil when there is none, so that no keys can
+    /// be sent.
+    package var payloadType: UInt8?
+    /// Those accepted in packets received (our numbers), with their clock rates.
+    package var acceptedPayloadTypes: [UInt8: Int]
+
+    package init(payloadType: UInt8?, acceptedPayloadTypes: [UInt8: Int]) {
+      self.payloadType = payloadType
+      self.acceptedPayloadTypes = acceptedPayloadTypes.filter { $0.value > 0 }
     }
   }
 
@@ -178,6 +199,8 @@ extension RTPSession {
     /// The largest packet sent, in bytes, header included and SRTP's trailer not.
     package var maximumPacketSize: Int
     package var assembler: FrameAssembler.Configuration
+    /// It has ended; its place is kept, since the others' indices are their names.
+    package internal(set) var isRemoved = false
 
     package init(
       localSSRC: UInt32, remoteSSRCs: [UInt32] = [], remoteRetransmissionSSRCs: [UInt32: UInt32] = [:],

@@ -51,6 +51,8 @@ extension RTPSession {
     case ssrcChanged(from: UInt32, to: UInt32)
     /// The peer sends with one of our SSRCs: ours says BYE, and another one goes on.
     case ssrcCollision(from: UInt32, to: UInt32)
+    /// The peer has pressed a key: 0 to 9, *, #, A to D, for so long. Told once, when it is let go.
+    case telephoneEvent(Character, Duration)
     /// The peer's stream has ended.
     case byeReceived(reason: String?)
   }

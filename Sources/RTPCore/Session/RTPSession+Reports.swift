@@ -18,12 +18,12 @@ extension RTPSession {
   private mutating func receive(_ packet: RTCPPacket, at now: Instant) throws(RTCPError) {
     switch packet {
     case .senderReport(let report):
-      reports.noteSource(report.ssrc)
+      reports.noteSource(report.ssrc, at: now)
       if localSSRCs.contains(report.ssrc) { collide(report.ssrc, at: now) }
       receive(report, at: now)
       receive(report.reportBlocks, at: now)
     case .receiverReport(let report):
-      reports.noteSource(report.ssrc)
+      reports.noteSource(report.ssrc, at: now)
       if localSSRCs.contains(report.ssrc) { collide(report.ssrc, at: now) }
       receive(report.reportBlocks, at: now)
     case .extendedReport(let report):
@@ -39,7 +39,7 @@ extension RTPSession {
 
   private mutating func receive(_ report: SenderReport, at now: Instant) {
     audioReceiver?.source.received(report, at: now)
-    for index in videoReceivers.indices { videoReceivers[index].received(report, at: now) }
+    for index in videoReceivers.indices { videoReceivers[index]?.received(report, at: now) }
   }
 
   private mutating func receive(_ blocks: [ReportBlock], at now: Instant) {
@@ -48,9 +48,9 @@ extension RTPSession {
         if let roundTripTime = audioSender?.stream.takeRoundTripTime() { note(roundTripTime) }
       }
       for index in videoSenders.indices {
-        guard let loss = videoSenders[index].received(block, at: now) else { continue }
+        guard let loss = videoSenders[index]?.received(block, at: now) else { continue }
         congestion.received(lost: loss.lost, of: loss.expected, at: now)
-        if let roundTripTime = videoSenders[index].takeRoundTripTime() { note(roundTripTime) }
+        if let roundTripTime = videoSenders[index]?.takeRoundTripTime() { note(roundTripTime) }
       }
     }
   }
@@ -59,11 +59,11 @@ extension RTPSession {
   private mutating func note(_ roundTripTime: Duration) {
     figures.roundTripTime = roundTripTime
     congestion.note(roundTripTime: roundTripTime)
-    for index in videoSenders.indices { videoSenders[index].note(roundTripTime: roundTripTime) }
-    for index in videoReceivers.indices { videoReceivers[index].note(roundTripTime: roundTripTime) }
+    for index in videoSenders.indices { videoSenders[index]?.note(roundTripTime: roundTripTime) }
+    for index in videoReceivers.indices { videoReceivers[index]?.note(roundTripTime: roundTripTime) }
   }
 
-  /// Ends the streams named; the end is told when no other goes on.
+  /// Ends the streams named; the end of all is told when no other goes on.
   private mutating func receive(_ goodbye: Goodbye, at now: Instant) {
     var isKnown = goodbye.ssrcs.contains { reports.isRemoteSource($0) }
     if let ssrc = audioReceiver?.source.ssrc, goodbye.ssrcs.contains(ssrc) {
@@ -71,26 +71,48 @@ extension RTPSession {
       isKnown = true
     }
     for index in videoReceivers.indices {
-      guard let ssrc = videoReceivers[index].source.ssrc, goodbye.ssrcs.contains(ssrc) else { continue }
-      videoReceivers[index].retire(at: now)
+      guard let ssrc = videoReceivers[index]?.source.ssrc, goodbye.ssrcs.contains(ssrc) else { continue }
+      videoReceivers[index]?.retire(at: now)
       isKnown = true
     }
-    let goesOn = audioReceiver?.source.ssrc != nil || videoReceivers.contains { $0.source.ssrc != nil }
-    if isKnown, !goesOn { reports.noteGoodbye(reason: goodbye.reason, at: now) }
+    guard isKnown else { return }
+    reports.noteGoodbye(of: goodbye.ssrcs, at: now)
+    if !peerGoesOn { reports.awaitEnd(reason: goodbye.reason, at: now) }
+  }
+
+  /// Whether anything is left of the peer after a BYE: media that comes, a stream that was announced and has not said
+  /// BYE, or reports under another name. Streams that are not wanted do not count, but while none is wanted (on hold)
+  /// nobody can tell: senders that are put on hold say BYE, too.
+  ///
+  /// - Specification: RFC 3550 §6.6
+  var peerGoesOn: Bool {
+    func goesOn(_ source: RemoteStream?, announced: [UInt32]) -> Bool {
+      source?.ssrc != nil || announced.contains { !reports.hasEnded($0) }
+    }
+    var isWanted = false
+    if let audio = configuration.audio, audio.receives {
+      isWanted = true
+      if goesOn(audioReceiver?.source, announced: audio.remoteSSRCs) { return true }
+    }
+    for (index, video) in configuration.video.enumerated() where video.receives {
+      isWanted = true
+      if goesOn(videoReceivers[index]?.source, announced: video.remoteSSRCs) { return true }
+    }
+    return !isWanted || reports.hasRemoteSource
   }
 
   private mutating func receive(_ message: FeedbackMessage, at now: Instant) {
     switch message {
     case .nack(let nack):
       guard let index = videoSender(of: nack.mediaSSRC) else { return }
-      videoSenders[index].received(nack, storage: &storage, at: now)
+      videoSenders[index]?.received(nack, storage: &storage, at: now)
     case .pictureLoss(let mediaSSRC):
       guard let index = videoSender(of: mediaSSRC) else { return }
-      videoSenders[index].receivedPictureLoss()
+      videoSenders[index]?.receivedPictureLoss()
     case .fullIntraRequest(let requests):
       for request in requests {
         guard let index = videoSender(of: request.ssrc) else { continue }
-        videoSenders[index].receivedFullIntraRequest(sequenceNumber: request.sequenceNumber)
+        videoSenders[index]?.receivedFullIntraRequest(sequenceNumber: request.sequenceNumber)
       }
     case .bitrateLimit(let limit):
       congestion.received(limit)
@@ -100,7 +122,7 @@ extension RTPSession {
   }
 
   private func videoSender(of ssrc: UInt32) -> Int? {
-    videoSenders.indices.first { videoSenders[$0].stream.ssrc == ssrc }
+    videoSenders.indices.first { videoSenders[$0]?.stream.ssrc == ssrc }
   }
 
   // MARK: Out
@@ -133,8 +155,8 @@ extension RTPSession {
     }
     if let report = audioSender?.makeReport(time: time, blocks: blocks, at: now) { write(report) }
     for index in videoSenders.indices {
-      if let report = videoSenders[index].makeReport(time: time, blocks: blocks, at: now) { write(report) }
-      if let report = videoSenders[index].makeRetransmissionReport(time: time, blocks: blocks, at: now) {
+      if let report = videoSenders[index]?.makeReport(time: time, blocks: blocks, at: now) { write(report) }
+      if let report = videoSenders[index]?.makeRetransmissionReport(time: time, blocks: blocks, at: now) {
         write(report)
       }
     }
@@ -156,7 +178,7 @@ extension RTPSession {
   private mutating func reportBlocks(at now: Instant) -> [ReportBlock] {
     var blocks: [ReportBlock] = []
     if let block = audioReceiver?.source.makeReportBlock(at: now) { blocks.append(block) }
-    for index in videoReceivers.indices { videoReceivers[index].addReportBlocks(to: &blocks, at: now) }
+    for index in videoReceivers.indices { videoReceivers[index]?.addReportBlocks(to: &blocks, at: now) }
     return Array(blocks.prefix(31))
   }
 

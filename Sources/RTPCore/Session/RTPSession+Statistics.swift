@@ -11,6 +11,8 @@ extension RTPSession {
     package var availableOutgoingBitrate: Int?
     /// Of no stream that is played: not proven yet, ended, or far from the expected number.
     package var packetsIgnored = 0
+    /// With a header of RTP, whatever became of them.
+    package var rtpPacketsReceived = 0
     /// Of a payload type that was not agreed on.
     package var packetsOfUnknownPayloadType = 0
     /// Not RTP, RTCP or a payload of their codec.
@@ -23,6 +25,10 @@ extension RTPSession {
     package var jitterBuffer = JitterBuffer.Statistics()
     /// What the peer's packets say of their loudness, 0 (full scale) to −127 dBov (RFC 6464); nil when they say nothing.
     package var remoteAudioLevel: Int?
+    package var telephoneEventsSent = 0
+    package var telephoneEventsReceived = 0
+    /// Packets of events that are no keys.
+    package var telephoneEventsUnknown = 0
   }
 
   package struct VideoStatistics: Hashable, Sendable {
@@ -69,6 +75,9 @@ extension RTPSession {
     package var ssrc: UInt32?
     /// Includes duplicates and late packets.
     package var packetsReceived = 0
+    /// Of a payload type that was not agreed on, though MID or SSRC say that they belong here. Before the stream has
+    /// begun they are not among the above.
+    package var packetsOfUnknownPayloadType = 0
     /// Payload only.
     package var bytesReceived = 0
     /// Expected less received: negative when duplicates outnumber the losses.

@@ -15,21 +15,24 @@ package struct RTPSession: Sendable {
   var outputs: [Output?] = []
   private var outputsTaken = 0
   var storage = StoragePool()
+  /// Of the streams, only what removed ones have left.
   var figures = Statistics()
-  private var isFinished = false
+  private(set) var isFinished = false
   /// All SSRCs that this side sends with, or would.
-  private(set) var localSSRCs: [UInt32]
+  var localSSRCs: [UInt32] = []
   /// Draws the SSRCs that are taken in place of ones that collide.
-  private var generator: SeededGenerator
+  var generator: SeededGenerator
   private var lastCollision: Instant?
   /// Until the encoders have been told what they may send.
-  private var firstTargetDeadline: Instant?
+  var firstTargetDeadline: Instant?
 
-  private var streams: StreamTable
+  var streams = StreamTable()
   var audioReceiver: AudioReceiver?
-  var videoReceivers: [VideoReceiver]
   var audioSender: AudioSender?
-  var videoSenders: [VideoSender]
+  /// As in `Configuration.video`; nil for those that were removed.
+  var videoReceivers: [VideoReceiver?] = []
+  /// Likewise.
+  var videoSenders: [VideoSender?] = []
 
   var congestion: CongestionControl
   var arrivals: ArrivalFeedback
@@ -37,36 +40,33 @@ package struct RTPSession: Sendable {
 
   package init(configuration: Configuration, at now: Instant) {
     self.configuration = configuration
-    var generator = SeededGenerator(seed: ~configuration.seed)
-    streams = StreamTable(configuration)
-    audioReceiver = configuration.audio.map(AudioReceiver.init)
-    videoReceivers = configuration.video.map(VideoReceiver.init)
-    audioSender = configuration.audio.map { AudioSender($0, extensions: configuration.headerExtensions) }
-    videoSenders = configuration.video.map {
-      VideoSender($0, session: configuration, pictureID: PictureID(.random(in: 0...0x7FFF, using: &generator)))
-    }
-    localSSRCs = (audioSender.map { [$0.stream.ssrc] } ?? []) + videoSenders.flatMap(\.ssrcs)
-    congestion = CongestionControl(configuration.bandwidth, sendsAudio: configuration.audio?.sends == true)
-    arrivals = ArrivalFeedback(configuration)
+    generator = SeededGenerator(seed: ~configuration.seed)
+    congestion = CongestionControl(configuration.bandwidth)
+    arrivals = ArrivalFeedback()
     reports = ReportState(schedule: ReportSchedule(seed: configuration.seed, start: now))
-    firstTargetDeadline = configuration.video.isEmpty ? nil : now
-    self.generator = generator
+    if let audio = configuration.audio { begin(audio) }
+    for video in configuration.video { begin(video, at: now) }
+    streamsChanged(at: now)
   }
 
   /// Lets audio flow or stop, each way, as hold and `senders` ask for.
   package mutating func setAudioDirection(sends: Bool, receives: Bool) {
     configuration.audio?.sends = sends
     configuration.audio?.receives = receives
+    audioSender?.setSending(sends)
     audioReceiver?.setReceiving(receives)
   }
 
   /// Lets a video flow or stop, each way, as hold and `senders` ask for. A stream that is not there is nothing.
+  ///
+  /// What was sent before is of no use to the peer after a pause: the encoder is asked for a key frame, and nothing
+  /// goes out before it. To be followed by arming the timer for `nextDeadline`.
   package mutating func setVideoDirection(_ stream: Int, sends: Bool, receives: Bool) {
-    guard configuration.video.indices.contains(stream) else { return }
+    guard hasVideo(stream) else { return }
     configuration.video[stream].sends = sends
     configuration.video[stream].receives = receives
-    videoSenders[stream].setSending(sends)
-    videoReceivers[stream].setReceiving(receives)
+    videoSenders[stream]?.setSending(sends)
+    videoReceivers[stream]?.setReceiving(receives)
   }
 
   /// Whether anything may flow, either way: a peer that is there then lets itself be heard, with reports at least.
@@ -91,20 +91,34 @@ package struct RTPSession: Sendable {
 
   /// Sends a frame at once, unless nothing may be sent now.
   ///
-  /// Frames come in the order of their positions. A gap before a frame is silence: the packet is then marked.
+  /// Frames come in the order of their positions. A gap before a frame is silence: the packet is then marked. While a
+  /// key is sent, frames are dropped.
   package mutating func send(_ frame: EncodedAudioFrame, at now: Instant) {
     guard !isFinished, configuration.audio?.sends == true, let overhead = audioSender?.overhead else { return }
+    guard audioSender?.isPressingKey(at: now) == false else { return }
     var packet = storage.take(capacity: overhead + frame.payload.count)
     audioSender?.write(frame, congestion: &congestion, to: &packet, at: now)
     outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
+  }
+
+  /// Sends a key, after those that wait: 40 ms to 10 s long, with a pause behind it.
+  ///
+  /// - Returns: false when keys cannot be sent (now), or when 64 wait already.
+  ///
+  /// - Specification: RFC 4733 §2.5.1
+  package mutating func send(_ event: TelephoneEvent, duration: Duration, at now: Instant) -> Bool {
+    guard !isFinished, configuration.audio?.sends == true else { return false }
+    guard audioSender?.append(event, duration: duration) == true else { return false }
+    act(at: now)
+    return true
   }
 
   /// Sends a picture, its packets spread over time, unless nothing may be sent now.
   ///
   /// - Parameter stream: the index in `Configuration.video`; a stream that is not there is nothing.
   package mutating func send(_ frame: EncodedVideoFrame, stream: Int, at now: Instant) {
-    guard !isFinished, videoSenders.indices.contains(stream) else { return }
-    videoSenders[stream].send(frame, storage: &storage, at: now)
+    guard !isFinished, hasVideo(stream) else { return }
+    videoSenders[stream]?.send(frame, storage: &storage, at: now)
     act(at: now)
   }
 
@@ -112,8 +126,8 @@ package struct RTPSession: Sendable {
   ///
   /// - Parameter stream: the index in `Configuration.video`; a stream that is not there is nothing.
   package mutating func requestKeyFrame(stream: Int, at now: Instant) {
-    guard !isFinished, videoReceivers.indices.contains(stream) else { return }
-    videoReceivers[stream].needKeyFrame()
+    guard !isFinished, hasVideo(stream) else { return }
+    videoReceivers[stream]?.needKeyFrame()
     act(at: now)
   }
 
@@ -122,9 +136,11 @@ package struct RTPSession: Sendable {
     guard !isFinished else { return }
     act(at: now)
     while let unit = audioReceiver?.nextUnit(at: now) { outputs.append(.audio(unit)) }
-    if let reason = reports.takeGoodbye(at: now) { outputs.append(.event(.byeReceived(reason: reason))) }
+    if let reason = reports.takeGoodbye(at: now), !peerGoesOn {
+      outputs.append(.event(.byeReceived(reason: reason)))
+    }
     if reports.schedule.next <= now {
-      sendReport(at: now)
+      if !localSSRCs.isEmpty { sendReport(at: now) }
       reports.schedule.reported(at: now)
     }
   }
@@ -136,6 +152,7 @@ package struct RTPSession: Sendable {
     guard !isFinished else { return }
     isFinished = true
     for frame in audioReceiver?.takeAll() ?? [] { outputs.append(.audio(.skipped(frame))) }
+    guard !localSSRCs.isEmpty else { return }
     sendReport(with: .goodbye(Goodbye(ssrcs: Array(localSSRCs.prefix(31)), reason: reason)), at: now)
   }
 
@@ -162,8 +179,9 @@ package struct RTPSession: Sendable {
     }
     consider(firstTargetDeadline)
     consider(audioReceiver?.nextDeadline)
-    for index in videoReceivers.indices { consider(videoReceivers[index].nextDeadline) }
-    for index in videoSenders.indices { consider(videoSenders[index].nextDeadline) }
+    consider(audioSender?.nextDeadline)
+    for index in videoReceivers.indices { consider(videoReceivers[index]?.nextDeadline) }
+    for index in videoSenders.indices { consider(videoSenders[index]?.nextDeadline) }
     consider(arrivals.nextDeadline)
     return next
   }
@@ -177,12 +195,9 @@ package struct RTPSession: Sendable {
 
   package var statistics: Statistics {
     var statistics = figures
-    statistics.audio = audioSender.map { AudioStatistics(outbound: $0.figures) }
-    if let audioReceiver { audioReceiver.addStatistics(to: &statistics.audio) }
-    statistics.video = zip(videoSenders, videoReceivers).map { sender, receiver in
-      var video = sender.statistics
-      receiver.addStatistics(to: &video)
-      return video
+    statistics.audio = audioStatistics ?? figures.audio
+    for index in videoSenders.indices {
+      if let video = videoStatistics(index) { statistics.video[index] = video }
     }
     statistics.availableOutgoingBitrate = congestion.availableBitsPerSecond
     return statistics
@@ -196,12 +211,14 @@ package struct RTPSession: Sendable {
       figures.packetsMalformed += 1
       return
     }
+    figures.rtpPacketsReceived += 1
     guard !localSSRCs.contains(header.ssrc) else { return collide(header.ssrc, at: now) }
     let extensions = IncomingExtensions(header, in: packet, identifiers: configuration.headerExtensions)
     arrivals.received(extensions, size: packet.count, at: now)
-    switch streams.content(of: header, midRange: extensions.midRange, in: packet) {
+    switch streams.content(of: header, midRange: extensions.midRange, in: packet, at: now) {
     case .audio: receiveAudio(header, in: packet, extensions, at: now)
     case .video(let index): receiveVideo(header, in: packet, index, at: now)
+    case .removed: figures.packetsIgnored += 1
     case nil: figures.packetsOfUnknownPayloadType += 1
     }
   }
@@ -209,8 +226,11 @@ package struct RTPSession: Sendable {
   private mutating func receiveAudio(
     _ header: RTPHeader, in packet: Span<UInt8>, _ extensions: IncomingExtensions, at now: Instant
   ) {
-    let isKnown = configuration.audio?.acceptedPayloadTypes[header.payloadType] != nil
-    if !isKnown { figures.packetsOfUnknownPayloadType += 1 }
+    let isKnown = audioReceiver?.accepts(header.payloadType) == true
+    if !isKnown {
+      figures.packetsOfUnknownPayloadType += 1
+      audioReceiver?.unknownCount += 1
+    }
     guard isKnown || audioReceiver?.source.ssrc == header.ssrc, audioReceiver != nil else { return }
     let result = audioReceiver?.receive(header, in: packet, extensions, at: now)
     if result?.isMalformed == true { figures.packetsMalformed += 1 }
@@ -218,36 +238,50 @@ package struct RTPSession: Sendable {
   }
 
   private mutating func receiveVideo(_ header: RTPHeader, in packet: Span<UInt8>, _ index: Int, at now: Instant) {
-    if videoReceivers[index].isRetransmission(header.payloadType) {
-      if !videoReceivers[index].receiveRetransmission(header, in: packet, at: now) { figures.packetsIgnored += 1 }
+    if videoReceivers[index]?.isRetransmission(header.payloadType) == true {
+      let isUsed = videoReceivers[index]?.receiveRetransmission(header, in: packet, at: now)
+      if isUsed != true { figures.packetsIgnored += 1 }
       return
     }
-    let isKnown = videoReceivers[index].accepts(header.payloadType)
-    if !isKnown { figures.packetsOfUnknownPayloadType += 1 }
-    guard isKnown || videoReceivers[index].source.ssrc == header.ssrc else { return }
-    note(videoReceivers[index].receive(header, in: packet, at: now), of: header.ssrc, .video(index))
+    let isKnown = videoReceivers[index]?.accepts(header.payloadType) == true
+    if !isKnown {
+      figures.packetsOfUnknownPayloadType += 1
+      videoReceivers[index]?.unknownCount += 1
+    }
+    guard isKnown || videoReceivers[index]?.source.ssrc == header.ssrc else { return }
+    guard let verdict = videoReceivers[index]?.receive(header, in: packet, at: now) else { return }
+    note(verdict, of: header.ssrc, .video(index))
   }
 
   private mutating func note(_ verdict: RemoteStream.Verdict, of ssrc: UInt32, _ content: StreamTable.Content) {
     switch verdict {
     case .first: outputs.append(.event(.firstMediaReceived(ssrc: ssrc)))
+    case .changed(ssrc, _): break  // it has come back
     case .changed(let old, _): outputs.append(.event(.ssrcChanged(from: old, to: ssrc)))
     case .ignored: figures.packetsIgnored += 1
     case .next, .reordered, .restarted, .duplicate: return
     }
     guard verdict != .ignored else { return }
     streams.learn(ssrc, content)
-    reports.streamBegan()
+    reports.streamBegan(ssrc)
   }
 
   // MARK: What follows
 
   /// Everything that is due, in the order of the way of the data: frames, feedback, the encoders' orders, packets.
-  private mutating func act(at now: Instant) {
+  mutating func act(at now: Instant) {
+    while let report = audioReceiver?.nextTelephoneEvent(at: now) {
+      outputs.append(.event(.telephoneEvent(report.event.key, report.duration)))
+    }
+    while let overhead = audioSender?.overhead, audioSender?.hasTelephoneEvent(at: now) == true {
+      var packet = storage.take(capacity: overhead + TelephoneEventPayload.size)
+      audioSender?.writeTelephoneEvent(congestion: &congestion, to: &packet, at: now)
+      outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
+    }
     for index in videoReceivers.indices {
-      while let frame = videoReceivers[index].nextFrame(at: now) { outputs.append(.video(frame, stream: index)) }
-      while let feedback = videoReceivers[index].nextFeedback(at: now) {
-        send(feedback, from: videoSenders[index].stream.ssrc, at: now)
+      while let frame = videoReceivers[index]?.nextFrame(at: now) { outputs.append(.video(frame, stream: index)) }
+      while let feedback = videoReceivers[index]?.nextFeedback(at: now) {
+        send(feedback, from: videoSenders[index]?.stream.ssrc ?? primarySSRC, at: now)
       }
     }
     if let deadline = arrivals.nextDeadline, deadline <= now {
@@ -256,10 +290,10 @@ package struct RTPSession: Sendable {
         send(feedback, from: primarySSRC, at: now)
       }
     }
-    guard !videoSenders.isEmpty else { return }
+    guard hasVideos else { return }
     orderEncoders(at: now)
     for index in videoSenders.indices {
-      while let packet = videoSenders[index].nextPacket(&congestion, at: now) {
+      while let packet = videoSenders[index]?.nextPacket(&congestion, at: now) {
         outputs.append(.packet(OutgoingPacket(kind: .rtp, bytes: packet)))
       }
     }
@@ -268,26 +302,32 @@ package struct RTPSession: Sendable {
   /// Tells the encoders what they may send, and when the peer needs a key frame.
   private mutating func orderEncoders(at now: Instant) {
     firstTargetDeadline = nil
-    congestion.update(at: now)
-    let count = max(videoSenders.indices.count { videoSenders[$0].sends }, 1)
+    congestion.update()
+    let count = max(videoSenders.indices.count { videoSenders[$0]?.sends == true }, 1)
     let rate = congestion.bitsPerSecond / count
     let target = congestion.videoTarget(count: count)
     for index in videoSenders.indices {
-      if let target = videoSenders[index].setRate(rate, target: target) {
+      if let target = videoSenders[index]?.setRate(rate, target: target) {
         outputs.append(.encoder(.bitsPerSecond(target), stream: index))
       }
-      if videoSenders[index].takeKeyFrame(at: now) { outputs.append(.encoder(.keyFrame, stream: index)) }
+      if videoSenders[index]?.takeKeyFrame(at: now) == true { outputs.append(.encoder(.keyFrame, stream: index)) }
     }
   }
 
   // MARK: Sources
 
-  /// This side's name in reports.
-  var primarySSRC: UInt32 { audioSender?.stream.ssrc ?? videoSenders.first?.stream.ssrc ?? 1 }
+  /// This side's name in reports. Without streams there are no reports.
+  var primarySSRC: UInt32 {
+    audioSender?.stream.ssrc ?? videoSenders.lazy.compactMap { $0?.stream.ssrc }.first ?? 0
+  }
+
+  var hasVideos: Bool { videoSenders.contains { $0 != nil } }
+
+  func hasVideo(_ stream: Int) -> Bool { videoSenders.indices.contains(stream) && videoSenders[stream] != nil }
 
   /// The video streams that come; where there are none, the audio.
   private var remoteSSRCs: [UInt32] {
-    let videos = videoReceivers.compactMap(\.source.ssrc)
+    let videos = videoReceivers.compactMap { $0?.source.ssrc }
     return videos.isEmpty ? audioReceiver?.source.ssrc.map { [$0] } ?? [] : videos
   }
 
@@ -303,8 +343,8 @@ package struct RTPSession: Sendable {
     repeat { ssrc = .random(in: 1...UInt32.max, using: &generator) } while localSSRCs.contains(ssrc)
     sendReport(with: .goodbye(Goodbye(ssrcs: [old])), at: now)
     if audioSender?.stream.ssrc == old { audioSender?.change(to: ssrc) }
-    for index in videoSenders.indices where videoSenders[index].ssrcs.contains(old) {
-      videoSenders[index].change(old, to: ssrc)
+    for index in videoSenders.indices where videoSenders[index]?.ssrcs.contains(old) == true {
+      videoSenders[index]?.change(old, to: ssrc)
     }
     for index in localSSRCs.indices where localSSRCs[index] == old { localSSRCs[index] = ssrc }
     outputs.append(.event(.ssrcCollision(from: old, to: ssrc)))

@@ -26,7 +26,7 @@ package struct ReceiveStream: Sendable {
   /// As RFC 3550 counts: with duplicates and late packets.
   package private(set) var receivedCount = 0
 
-  private let clockRate: Int
+  private var clockRate: Int
   private let maximumMisorder: Int
   private var first: ExtendedSequenceNumber
   private var expectedAfterJump: SequenceNumber?
@@ -97,7 +97,8 @@ package struct ReceiveStream: Sendable {
     return .restarted(highest)
   }
 
-  /// Takes a packet's arrival into the interarrival jitter.
+  /// Takes a packet's arrival into the interarrival jitter, but for a jump of the timestamps: after a pause they may
+  /// have stood still meanwhile.
   ///
   /// - Specification: RFC 3550 A.8
   package mutating func noteArrival(of timestamp: RTPTimestamp, at now: Instant) {
@@ -106,7 +107,17 @@ package struct ReceiveStream: Sendable {
     defer { lastTransit = transit }
     guard let lastTransit else { return }
     let difference = abs(Int64(Int32(bitPattern: transit &- lastTransit)))
+    guard difference < Int64(clockRate) else { return }
     scaledJitter += difference - ((scaledJitter + 8) >> 4)
+  }
+
+  /// The packets' timestamps count at another rate from now on: the jitter keeps its length in time.
+  ///
+  /// - Specification: RFC 7160 §4
+  mutating func change(clockRate: Int) {
+    scaledJitter = scaledJitter * Int64(clockRate) / Int64(self.clockRate)
+    self.clockRate = clockRate
+    lastTransit = nil
   }
 
   package mutating func noteSenderReport(_ time: NTPTime, at now: Instant) {

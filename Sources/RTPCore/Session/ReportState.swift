@@ -6,9 +6,13 @@ struct ReportState: Sendable {
   private static let capacity = 8
   /// A peer that changes its SSRC says BYE to the old one: the end is told when no stream has begun for this time.
   private static let goodbyeDelay = Duration.seconds(1)
+  /// Sources that have said BYE, at most; the oldest makes room.
+  private static let endedCapacity = 64
 
   var schedule: ReportSchedule
+  /// Who has reported last, unless it has said BYE since.
   private var remoteSource: UInt32?
+  private var ended: [(ssrc: UInt32, at: Instant)] = []
   private var goodbye: (reason: String?, due: Instant)?
   private var referenceTimes = SentReports()
   private var unanswered: [(ssrc: UInt32, middle: UInt32, arrival: Instant)] = []
@@ -19,18 +23,32 @@ struct ReportState: Sendable {
 
   var nextDeadline: Instant { min(schedule.next, goodbye?.due ?? schedule.next) }
 
-  mutating func noteSource(_ ssrc: UInt32) {
+  /// A report came. One that its BYE has overtaken says nothing.
+  mutating func noteSource(_ ssrc: UInt32, at now: Instant) {
+    if let end = ended.first(where: { $0.ssrc == ssrc }) {
+      guard now - end.at >= Self.goodbyeDelay else { return }
+      ended.removeAll { $0.ssrc == ssrc }
+    }
     remoteSource = ssrc
   }
 
   func isRemoteSource(_ ssrc: UInt32) -> Bool { remoteSource == ssrc }
+  var hasRemoteSource: Bool { remoteSource != nil }
+  func hasEnded(_ ssrc: UInt32) -> Bool { ended.contains { $0.ssrc == ssrc } }
 
-  mutating func noteGoodbye(reason: String?, at now: Instant) {
-    remoteSource = nil  // said once
+  mutating func noteGoodbye(of ssrcs: [UInt32], at now: Instant) {
+    ended.removeAll { ssrcs.contains($0.ssrc) }
+    ended += ssrcs.map { ($0, now) }
+    ended.removeFirst(max(0, ended.count - Self.endedCapacity))
+    if let remoteSource, ssrcs.contains(remoteSource) { self.remoteSource = nil }
+  }
+
+  mutating func awaitEnd(reason: String?, at now: Instant) {
     if goodbye == nil { goodbye = (reason, now + Self.goodbyeDelay) }
   }
 
-  mutating func streamBegan() {
+  mutating func streamBegan(_ ssrc: UInt32) {
+    ended.removeAll { $0.ssrc == ssrc }
     goodbye = nil
   }
 

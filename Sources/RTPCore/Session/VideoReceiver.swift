@@ -10,6 +10,7 @@ struct VideoReceiver: Sendable {
   let configuration: RTPSession.VideoStream
   private(set) var source = RemoteStream(clockRate: videoClockRate, maximumMisorder: 1_000)
   private(set) var retransmissions: ReceiveStream?
+  var unknownCount = 0
 
   private let rtx: RTXReceiver
   private var receives: Bool
@@ -42,6 +43,7 @@ struct VideoReceiver: Sendable {
   /// - Parameter statistics: of the other direction.
   func addStatistics(to statistics: inout RTPSession.VideoStatistics) {
     statistics.inbound = source.statistics
+    statistics.inbound.packetsOfUnknownPayloadType = unknownCount
     statistics.inbound.retransmittedPacketsReceived = figures.retransmittedPacketsReceived
     statistics.inbound.retransmittedBytesReceived = figures.retransmittedBytesReceived
     statistics.inbound.nackCount = figures.nackCount
@@ -52,6 +54,9 @@ struct VideoReceiver: Sendable {
     statistics.inbound.packetsLate = assembler.statistics.packetsLate
     statistics.frameSize = frameSize
   }
+
+  /// Of what comes.
+  var ssrcs: [UInt32] { [source.ssrc, retransmissions?.ssrc].compactMap { $0 } }
 
   // MARK: Packets
 
@@ -142,12 +147,14 @@ struct VideoReceiver: Sendable {
   mutating func retire(at now: Instant) {
     source.retire(at: now)
     nack.restart()
+    assembler.pause()
   }
 
   mutating func setReceiving(_ receives: Bool) {
     guard receives != self.receives else { return }
     self.receives = receives
     restart()
+    assembler.pause()
   }
 
   mutating func note(roundTripTime: Duration?) {
@@ -210,10 +217,12 @@ struct VideoReceiver: Sendable {
         return .nack(NACK(mediaSSRC: ssrc, sequenceNumbers: numbers))
       }
     }
+    isDormant = lastArrival.map { now - $0 >= Self.silence } ?? true
+    // Who comes back after a pause may begin with a key frame by itself.
+    guard !isDormant else { return nil }
     let isWaiting = assembler.needsKeyFrame && !assembler.isKeyFrameUnderWay
     if nack.takeGivenUp() || isWaiting { requester?.need() }
-    isDormant = lastArrival.map { now - $0 >= Self.silence } ?? true
-    guard !isDormant, let request = requester?.request(mediaSSRC: ssrc, at: now) else { return nil }
+    guard let request = requester?.request(mediaSSRC: ssrc, at: now) else { return nil }
     if case .pictureLoss = request { figures.pliCount += 1 } else { figures.firCount += 1 }
     return request
   }

@@ -25,7 +25,7 @@ struct VideoSender: Sendable {
   private(set) var targetBitrate: Int?
 
   private let wallClock: RTPSession.WallClock
-  private let extensions: OutgoingExtensions
+  private var extensions: OutgoingExtensions
   private let rtx: RTXSender
   private var figures: RTPSession.VideoStatistics
   private var packetizer: any VideoPacketizer
@@ -54,6 +54,12 @@ struct VideoSender: Sendable {
       case .vp9: VP9Packetizer(firstPictureID: pictureID)
       }
     pacer = Pacer(bitsPerSecond: session.bandwidth.initialBitsPerSecond)
+  }
+
+  /// What waits to leave goes out as it is.
+  mutating func use(_ agreed: RTPSession.HeaderExtensions) {
+    extensions = OutgoingExtensions(
+      agreed, mid: configuration.mid, isAudio: false, usesTransportFeedback: configuration.feedback.transport)
   }
 
   var statistics: RTPSession.VideoStatistics {

@@ -157,6 +157,14 @@ package struct FrameAssembler: Sendable {
     needsKeyFrame = true
   }
 
+  /// No frames are expected for now: the time until the next one is no freeze, and what is left out by then is not
+  /// missed.
+  package mutating func pause() {
+    lastFrameAt = nil
+    lastPicture = nil
+    droppedSinceLast = nil
+  }
+
   // MARK: Frames
 
   private enum Extent {

@@ -15,7 +15,7 @@ package struct IQTracker: Sendable {
     case disconnected
   }
 
-  private let account: JID
+  private var account: JID
   private var recipients: [String: JID?] = [:]
   private var deadlines = DeadlineTable<String>()
 
@@ -66,6 +66,16 @@ package struct IQTracker: Sendable {
     recipients[id] = nil
     deadlines[id] = nil
   }
+
+  /// There is no stream to answer on: what is waited for is waited for without end, until `resume`.
+  package mutating func suspend(_ id: String) { deadlines[id] = nil }
+
+  package mutating func resume(_ id: String, until deadline: Instant) {
+    if recipients[id] != nil { deadlines[id] = deadline }
+  }
+
+  /// The next stream is bound to this address.
+  package mutating func rebind(to account: JID) { self.account = account }
 
   /// - Returns: the ids of the requests whose time is over, for `Outcome.timedOut`.
   package mutating func timeout(at now: Instant) -> [String] {

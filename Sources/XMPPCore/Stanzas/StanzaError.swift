@@ -45,6 +45,11 @@ package struct StanzaError: Error, Hashable, Sendable {
     }
   }
 
+  /// The longest text that is kept of a peer's, in Unicode scalars.
+  package static let maximumTextLength = 1024
+  /// A longer address to go to instead, in UTF-8 bytes, is none: a JID has at most 3071 (RFC 7622 §3.1).
+  static let maximumAddressLength = 4096
+
   package var condition: Condition
   package var type: Kind
   /// Words for people, if the sender gave any.
@@ -82,13 +87,16 @@ extension StanzaError {
     var known = false
     for child in element.children {
       if child.is("text", Self.namespace) {
-        text = text ?? child.text
+        text = text ?? String(String.UnicodeScalarView(child.text.unicodeScalars.prefix(Self.maximumTextLength)))
       } else if child.namespace != Self.namespace {
         application = application ?? child
       } else if !known, let condition = Condition(rawValue: child.name) {
         known = true
         self.condition = condition
-        if condition == .gone || condition == .redirect, !child.text.isEmpty { alternative = child.text }
+        if condition == .gone || condition == .redirect, (1...Self.maximumAddressLength).contains(child.text.utf8.count)
+        {
+          alternative = child.text
+        }
       }
     }
     type = element[attribute: "type"].flatMap(Kind.init) ?? condition.type

@@ -16,6 +16,8 @@ package enum StreamFailure: Error, Hashable, Sendable, CustomStringConvertible {
   /// What the server sends is not XMPP's XML, or beyond our limits.
   case malformed(XMLStreamError)
   case protocolViolation(String)
+  /// The server says to have handled more stanzas than it was sent.
+  case handledTooMany(UInt32, sent: UInt32)
   /// The server ended the stream without a word.
   case closedByServer
 
@@ -43,21 +45,34 @@ package enum StreamFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case .streamError(let error): "The server ended the stream: \(error)."
     case .malformed(let error): "The server sent \(error)."
     case .protocolViolation(let what): "The server broke the protocol: \(what)."
+    case .handledTooMany(let count, let sent):
+      "The server broke the protocol: it acknowledged stanza \(count) when \(sent) had been sent."
     case .closedByServer: "The server closed the stream."
     }
   }
 
   /// What to send before the connection is closed: a stream error where the peer should learn its mistake.
   ///
-  /// - Specification: RFC 6120 §4.9.1
+  /// - Specification: RFC 6120 §4.9.1, XEP-0198 §6
   package var farewell: String {
-    let condition: StreamError.Condition
+    let elements: [XMLElement]
     switch self {
-    case .malformed(let error): condition = error.condition
-    case .protocolViolation: condition = .undefinedCondition
+    case .malformed(let error): elements = [Self.element(error.condition)]
+    case .protocolViolation: elements = [Self.element(.undefinedCondition)]
+    case .handledTooMany(let count, let sent):
+      elements = [
+        Self.element(.undefinedCondition),
+        XMLElement(
+          "handled-count-too-high", namespace: StreamManagement.namespace,
+          attributes: ["h": "\(count)", "send-count": "\(sent)"]),
+      ]
     default: return "</stream:stream>"
     }
-    let element = XMLElement(condition.rawValue, namespace: StreamNamespace.streamErrors)
-    return "<stream:error>\(element.serialized(inside: StreamNamespace.client))</stream:error></stream:stream>"
+    let error = elements.map { $0.serialized(inside: StreamNamespace.client) }.joined()
+    return "<stream:error>\(error)</stream:error></stream:stream>"
+  }
+
+  private static func element(_ condition: StreamError.Condition) -> XMLElement {
+    XMLElement(condition.rawValue, namespace: StreamNamespace.streamErrors)
   }
 }

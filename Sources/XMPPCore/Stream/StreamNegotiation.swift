@@ -1,9 +1,10 @@
-/// A client's stream from its first byte to its last: TLS, authentication, resource binding, then stanzas.
+/// A client's stream from its first byte to its last: TLS, authentication, resource binding or the resumption of a
+/// former stream, stream management, then stanzas.
 ///
 /// Give it facts (`connected`, `tlsEstablished`, `received`) and do what it answers. It never authenticates outside of
 /// TLS, and after `.fail` it ignores everything.
 ///
-/// - Specification: RFC 6120 §4–§7
+/// - Specification: RFC 6120 §4–§7, XEP-0198 §3, §5
 package enum StreamNegotiation: ~Copyable {
   /// What the account's owner and the machinery supply.
   package struct Configuration: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
@@ -14,13 +15,19 @@ package enum StreamNegotiation: ~Copyable {
     package var resource: String?
     /// Fresh for every connection: printable, unguessable, without commas.
     package var nonce: String
+    /// The former stream that is to be carried on if the server still has it.
+    package var resumption: StreamManagement.Resumption?
 
-    package init(domain: String, localpart: String, password: String, resource: String?, nonce: String) {
+    package init(
+      domain: String, localpart: String, password: String, resource: String?, nonce: String,
+      resumption: StreamManagement.Resumption? = nil
+    ) {
       self.domain = domain
       self.localpart = localpart
       self.password = password
       self.resource = resource
       self.nonce = nonce
+      self.resumption = resumption
     }
 
     /// Without the password, wherever it may be printed.
@@ -36,6 +43,10 @@ package enum StreamNegotiation: ~Copyable {
     /// The `<stream:features/>` that the server offered after authentication.
     package var features: XMLElement
     package var mechanism: SASLMechanism
+    /// What the server granted of stream management on a new stream; nil when it knows none.
+    package var grant: StreamManagement.Grant?
+    /// What became of the former stream; nil when there was none, or the server resumes none.
+    package var continuation: StreamManagement.Continuation?
   }
 
   case idle(Configuration)
@@ -44,8 +55,10 @@ package enum StreamNegotiation: ~Copyable {
   case awaitingProceed(Progress)
   case awaitingTLS(Progress)
   case authenticating(Progress, SASLExchange)
+  case resuming(Progress, StreamManagement.Resumption, features: XMLElement)
   case binding(Progress, features: XMLElement, resource: String?)
   case startingSession(Bound)
+  case enablingManagement(Bound)
   case bound
   case ended
 
@@ -56,6 +69,8 @@ package enum StreamNegotiation: ~Copyable {
     var channelBindings: [ChannelBinding]?
     /// How we authenticated, once we have.
     var mechanism: SASLMechanism?
+    /// What became of the former stream, once it is known.
+    var continuation: StreamManagement.Continuation?
 
     /// - Specification: RFC 6120 §4.7
     var header: String {
@@ -130,8 +145,10 @@ package enum StreamNegotiation: ~Copyable {
     case .awaitingProceed: "the server to start TLS"
     case .awaitingTLS: "the TLS handshake"
     case .authenticating: "the authentication's result"
+    case .resuming: "the former stream to be resumed"
     case .binding: "the resource to be bound"
     case .startingSession: "the session"
+    case .enablingManagement: "stream management"
     case .bound: "stanzas"
     case .ended: "nothing"
     }
@@ -164,7 +181,7 @@ package enum StreamNegotiation: ~Copyable {
       guard element.is("features", StreamNamespace.stream) else { return .unexpected(element, insteadOf: "features") }
       if progress.channelBindings == nil { return startTLS(progress, features: element) }
       if progress.mechanism == nil { return authenticate(progress, features: element) }
-      return bind(progress, features: element)
+      return resumeOrBind(progress, features: element)
 
     case .awaitingProceed(let progress):
       guard element.is("proceed", StreamNamespace.tls) else { return .fail(.tlsRefused) }
@@ -173,6 +190,9 @@ package enum StreamNegotiation: ~Copyable {
 
     case .authenticating(let progress, let exchange):
       return continueAuthentication(progress, exchange, with: element)
+
+    case .resuming(let progress, let resumption, let features):
+      return receivedResumption(progress, resumption, features: features, reply: element)
 
     case .binding(let progress, let features, let resource):
       return receivedBinding(progress, features: features, resource: resource, reply: element)
@@ -183,6 +203,15 @@ package enum StreamNegotiation: ~Copyable {
         return .deliver(element)
       }
       // Whatever the answer: RFC 6121 has no session any more, so a refusal takes nothing away.
+      return enableManagement(bound)
+
+    case .enablingManagement(var bound):
+      guard element.namespace == StreamManagement.namespace else {
+        self = .enablingManagement(bound)
+        return .deliver(element)
+      }
+      // A refusal, whatever its reason, leaves a stream as good as those of old (§6).
+      bound.grant = StreamManagement.Grant(element)
       self = .bound
       return .bound(bound)
 
@@ -259,6 +288,48 @@ extension StreamNegotiation {
     return .restart(progress.header)
   }
 
+  /// - Specification: XEP-0198 §5
+  private mutating func resumeOrBind(_ progress: Progress, features: XMLElement) -> Action {
+    guard let resumption = progress.configuration.resumption, Self.offersManagement(features) else {
+      return bind(progress, features: features)
+    }
+    self = .resuming(progress, resumption, features: features)
+    return .send(resumption.element.serialized())
+  }
+
+  private mutating func receivedResumption(
+    _ progress: Progress, _ resumption: StreamManagement.Resumption, features: XMLElement, reply: XMLElement
+  ) -> Action {
+    if reply.is("failed", StreamManagement.namespace) {
+      var progress = progress
+      progress.continuation = .failed(handled: StreamManagement.handled(reply))
+      return bind(progress, features: features)
+    }
+    guard reply.is("resumed", StreamManagement.namespace) else {
+      return .unexpected(reply, insteadOf: "the resumed stream")
+    }
+    guard reply[attribute: "previd"] == resumption.id, let handled = StreamManagement.handled(reply),
+      let mechanism = progress.mechanism
+    else { return .fail(.protocolViolation("another stream resumed than asked for")) }
+    self = .bound
+    return .bound(
+      Bound(jid: resumption.jid, features: features, mechanism: mechanism, continuation: .resumed(handled: handled)))
+  }
+
+  private static func offersManagement(_ features: XMLElement) -> Bool {
+    features.first("sm", StreamManagement.namespace) != nil
+  }
+
+  /// - Specification: XEP-0198 §3
+  private mutating func enableManagement(_ bound: Bound) -> Action {
+    guard Self.offersManagement(bound.features) else {
+      self = .bound
+      return .bound(bound)
+    }
+    self = .enablingManagement(bound)
+    return .send(StreamManagement.enable.serialized())
+  }
+
   /// - Specification: RFC 6120 §7.6–7.7
   private mutating func bind(_ progress: Progress, features: XMLElement) -> Action {
     guard features.first("bind", StreamNamespace.bind) != nil else {
@@ -293,7 +364,7 @@ extension StreamNegotiation {
     guard jid.contains("/"), jid.utf8.count <= 3071, let mechanism = progress.mechanism else {
       return .fail(.protocolViolation("a bound resource without its address"))
     }
-    let bound = Bound(jid: jid, features: features, mechanism: mechanism)
+    let bound = Bound(jid: jid, features: features, mechanism: mechanism, continuation: progress.continuation)
     // Only servers older than RFC 6120 need a session; newer ones say that it is optional.
     if let session = features.first("session", StreamNamespace.session),
       session.first("optional", StreamNamespace.session) == nil
@@ -301,8 +372,7 @@ extension StreamNegotiation {
       self = .startingSession(bound)
       return .send(request("session", XMLElement("session", namespace: StreamNamespace.session)))
     }
-    self = .bound
-    return .bound(bound)
+    return enableManagement(bound)
   }
 
   private func request(_ id: String, _ payload: XMLElement) -> String {

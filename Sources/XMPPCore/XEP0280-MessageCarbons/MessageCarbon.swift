@@ -26,14 +26,16 @@ package enum MessageCarbon: Hashable, Sendable {
   /// - Returns: nil when the message is no carbon.
   /// - Specification: XEP-0280 §11 (security considerations)
   package static func unwrap(_ message: Message, account: JID) throws(Refusal) -> MessageCarbon? {
-    let wrappers = message.payloads.filter { $0.namespace == namespace && ["received", "sent"].contains($0.name) }
+    let wrappers = message.payloads.filter(isWrapper)
     guard let wrapper = wrappers.first else { return nil }
-    guard message.from == account.bare else { throw .forged }
+    guard message.from == account.bare, message.to?.bare ?? account.bare == account.bare else { throw .forged }
     guard wrappers.count == 1,
       let element = wrapper.first("forwarded", forwardNamespace)?.first("message", Stanza.namespace)
     else { throw .malformed }
     let copy: Message
     do { copy = try Message(element) } catch { throw .malformed }
+    // No server copies copies; one inside would not have been checked by anybody.
+    guard !copy.payloads.contains(where: isWrapper) else { throw .forged }
     // The server copies what went from or to this account; anything else is not what it says it is.
     if wrapper.name == "sent" {
       guard copy.from?.bare == account.bare else { throw .forged }
@@ -42,5 +44,9 @@ package enum MessageCarbon: Hashable, Sendable {
       guard copy.to?.bare ?? account.bare == account.bare else { throw .forged }
       return .received(copy)
     }
+  }
+
+  private static func isWrapper(_ element: XMLElement) -> Bool {
+    element.namespace == namespace && ["received", "sent"].contains(element.name)
   }
 }

@@ -43,7 +43,11 @@ import XMPPCore
 
   /// A machine that has authenticated and received the header of the new stream.
   static func authenticated(resource: String? = "phone") throws -> StreamNegotiation {
-    var machine = secured(configuration(resource: resource))
+    try authenticated(configuration(resource: resource))
+  }
+
+  static func authenticated(_ configuration: StreamNegotiation.Configuration) throws -> StreamNegotiation {
+    var machine = secured(configuration)
     _ = machine.received(try features(scram))
     _ = machine.received(try element(challenge))
     _ = machine.received(try element(success))

@@ -11,6 +11,7 @@ export const jingleNS = {
   extensions: "urn:xmpp:jingle:apps:rtp:rtp-hdrext:0",
   grouping: "urn:xmpp:jingle:apps:grouping:0",
   sources: "urn:xmpp:jingle:apps:rtp:ssma:0",
+  category: "urn:xmpp:jingle:apps:category:0",
   message: "urn:xmpp:jingle-message:0",
   errors: "urn:xmpp:jingle:errors:1",
 };
@@ -22,7 +23,7 @@ export const features = [
   "urn:xmpp:jingle:apps:rtp:audio", "urn:xmpp:jingle:apps:rtp:video",
 ];
 
-const opposite = { initiator: "responder", responder: "initiator" };
+export const opposite = { initiator: "responder", responder: "initiator" };
 const directions = ["sendrecv", "sendonly", "recvonly", "inactive"];
 
 /** `senders` for a direction in the SDP of this side, and back. */
@@ -44,18 +45,34 @@ function sections(sdp) {
   return { session, media };
 }
 
-/** The contents of an SDP that `side` wrote, without candidates, and the group when it has one and `bundled` is set. */
-export function jingleFromSDP(sdp, side, { bundled }) {
+const isRejected = (section) => section.lines[0].split(" ")[1] === "0" && !section.has("bundle-only");
+
+/** The m-lines of an SDP: their mids, with what is on them and whether they are refused or removed. */
+export const mediaLines = (sdp) => sections(sdp).media.map((section) => {
+  const [kind, , , ...formats] = section.lines[0].slice(2).split(" ");
+  return { name: section.value("mid"), kind, formats, isRejected: isRejected(section) };
+});
+
+/**
+ * The contents of an SDP that `side` wrote, without candidates: those that `names` lists, or all.
+ *
+ * With `bare`, their transports are empty: that of the bundle counts for them.
+ */
+export function contentsFromSDP(sdp, side, { names, bare } = {}) {
   const { session, media } = sections(sdp);
-  const contents = media.map((section) => contentFromSection(section, session, side));
-  const bundle = session.values("group").find((value) => value.startsWith("BUNDLE "));
-  if (!bundled || !bundle) return contents;
-  const names = bundle.split(" ").slice(1);
-  const members = names.map((name) => element(j.grouping, "content", { name }));
-  return [...contents, element(j.grouping, "group", { semantics: "BUNDLE" }, members)];
+  const wanted = media.filter((section) => !isRejected(section) && (!names || names.includes(section.value("mid"))));
+  return wanted.map((section) => contentFromSection(section, session, side, bare));
 }
 
-function contentFromSection(section, session, side) {
+/** The group that an SDP has, or undefined. */
+export function groupFromSDP(sdp) {
+  const bundle = sections(sdp).session.values("group").find((value) => value.startsWith("BUNDLE "));
+  const names = bundle?.split(" ").slice(1) ?? [];
+  const members = names.map((name) => element(j.grouping, "content", { name }));
+  return names.length ? element(j.grouping, "group", { semantics: "BUNDLE" }, members) : undefined;
+}
+
+function contentFromSection(section, session, side, bare) {
   const [media, , , ...payloadTypes] = section.lines[0].slice(2).split(" ");
   const direction = directions.find((each) => section.has(each)) ?? "sendrecv";
   const description = element(j.rtp, "description", { media },
@@ -72,7 +89,8 @@ function contentFromSection(section, session, side) {
     section.has("rtcp-mux") ? element(j.rtp, "rtcp-mux") : undefined);
   const inherited = (key) => section.value(key) ?? session.value(key);
   const [hash, fingerprint] = inherited("fingerprint").split(" ");
-  const transport = element(j.ice, "transport", { ufrag: inherited("ice-ufrag"), pwd: inherited("ice-pwd") },
+  const transport = bare ? element(j.ice, "transport")
+    : element(j.ice, "transport", { ufrag: inherited("ice-ufrag"), pwd: inherited("ice-pwd") },
     element(j.dtls, "fingerprint", { hash, setup: inherited("setup") }, fingerprint));
   const senders = sendersOf(direction, side);
   const name = section.value("mid");
@@ -116,18 +134,32 @@ function sourcesFromSection(section) {
 
 // --- Jingle to SDP ---------------------------------------------------------------------------------------------------
 
-/** The SDP that says what a <jingle/> element by `side` says; its group counts only when `bundled` is set. */
-export function sdpFromJingle(jingle, side, { bundled }) {
-  const group = children(jingle, j.grouping, "group").find((each) => each.getAttribute("semantics") === "BUNDLE");
-  const names = children(group, j.grouping, "content").map((each) => each.getAttribute("name"));
+/**
+ * The SDP that says what contents of `side` say, m-line by m-line: a line has the `content`, or none where it is
+ * refused or removed, and then `name`, `kind` and `formats`.
+ *
+ * `bundle` are the names of those that share a transport; `setup` takes the place of what the fingerprints say.
+ */
+export function sdpFromContents(lines, side, { bundle = [], setup } = {}) {
+  const live = new Set(lines.filter((line) => line.content).map((line) => line.name));
+  const names = bundle.filter((name) => live.has(name));
   return [
     "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0",
-    ...(bundled && names.length ? [`a=group:BUNDLE ${names.join(" ")}`] : []),
-    ...children(jingle, j.jingle, "content").flatMap((content) => sectionFromContent(content, side)),
+    ...(names.length ? [`a=group:BUNDLE ${names.join(" ")}`] : []),
+    ...lines.flatMap((line) => line.content ? sectionFromContent(line.content, side, setup) : rejectedSection(line)),
   ].map((line) => `${line}\r\n`).join("");
 }
 
-function sectionFromContent(content, side) {
+/** The names in a <jingle/> element's bundle; none when it has none. */
+export function bundleFromJingle(jingle) {
+  const group = children(jingle, j.grouping, "group").find((each) => each.getAttribute("semantics") === "BUNDLE");
+  return children(group, j.grouping, "content").map((each) => each.getAttribute("name"));
+}
+
+const rejectedSection = ({ name, kind, formats }) =>
+  [`m=${kind} 0 UDP/TLS/RTP/SAVPF ${formats.join(" ")}`, "c=IN IP4 0.0.0.0", `a=mid:${name}`, "a=inactive"];
+
+function sectionFromContent(content, side, setup) {
   const description = child(content, j.rtp, "description");
   const transport = child(content, j.ice, "transport");
   const fingerprint = child(transport, j.dtls, "fingerprint");
@@ -139,7 +171,7 @@ function sectionFromContent(content, side) {
     `a=ice-ufrag:${transport.getAttribute("ufrag")}`, `a=ice-pwd:${transport.getAttribute("pwd")}`,
     "a=ice-options:trickle",
     `a=fingerprint:${fingerprint.getAttribute("hash")} ${fingerprint.textContent.trim()}`,
-    `a=setup:${fingerprint.getAttribute("setup")}`,
+    `a=setup:${setup ?? fingerprint.getAttribute("setup")}`,
   ];
   if (child(description, j.rtp, "rtcp-mux")) lines.push("a=rtcp-mux");
   if (child(description, j.extensions, "extmap-allow-mixed")) lines.push("a=extmap-allow-mixed");
@@ -209,10 +241,10 @@ export function candidateFromICE(candidate, id) {
   });
 }
 
-/** The `candidate` attribute of SDP for XEP-0176's candidate. */
-export function sdpFromCandidate(candidate) {
+/** The `candidate` attribute of SDP for XEP-0176's candidate of that ICE generation. */
+export function sdpFromCandidate(candidate, ufrag) {
   const read = (...names) => names.map((name) => candidate.getAttribute(name)).join(" ");
   const related = candidate.hasAttribute("rel-addr") ? ` raddr ${read("rel-addr")} rport ${read("rel-port")}` : "";
   const address = read("foundation", "component", "protocol", "priority", "ip", "port");
-  return `candidate:${address} typ ${read("type")}${related}`;
+  return `candidate:${address} typ ${read("type")}${related}${ufrag ? ` ufrag ${ufrag}` : ""}`;
 }

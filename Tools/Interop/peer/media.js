@@ -40,7 +40,8 @@ export class Listener {
     const stream = new MediaStream([track]);
     this.element = Object.assign(new Audio(), { srcObject: stream, autoplay: true }); // or the track is never decoded
     this.analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
-    new MediaStreamAudioSourceNode(context, { mediaStream: stream }).connect(this.analyser);
+    this.source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+    this.source.connect(this.analyser);
   }
 
   /** In Hz; null in silence. */
@@ -53,6 +54,41 @@ export class Listener {
     const [left, top, right] = [decibels[peak - 1], decibels[peak], decibels[peak + 1]];
     const offset = (left - right) / (2 * (left - 2 * top + right)); // the vertex of the parabola through the three
     return ((peak + offset) * this.context.sampleRate) / this.analyser.fftSize;
+  }
+}
+
+/** Hears telephone digits: two tones at once, which Chromium plays for the events of RFC 4733. */
+export class DigitListener {
+  constructor({ context, source }, heard) {
+    context.audioWorklet.addModule("digits.js").then(() => {
+      this.node = new AudioWorkletNode(context, "digits", { numberOfOutputs: 0 });
+      this.node.port.onmessage = ({ data }) => heard(data);
+      source.connect(this.node);
+    });
+  }
+}
+
+/** For how long no packet of sound came at most, in milliseconds, to 50 or so. */
+export class GapMeter {
+  longest = 0; // since `begin`
+  longestOfAll = 0;
+
+  constructor(receiver) {
+    let [packets, since] = [0, null];
+    setInterval(async () => {
+      const reports = [...(await receiver.getStats()).values()];
+      const received = reports.find((each) => each.type === "inbound-rtp")?.packetsReceived ?? 0;
+      const now = performance.now();
+      if (since !== null) {
+        this.longest = Math.max(this.longest, Math.round(now - since));
+        this.longestOfAll = Math.max(this.longestOfAll, Math.round(now - since));
+      }
+      if (received !== packets) [packets, since] = [received, now];
+    }, 50);
+  }
+
+  begin() {
+    this.longest = 0;
   }
 }
 
@@ -80,7 +116,15 @@ function meanRGB(source, width, height) {
   return sums.map((sum) => Math.round((sum * 4) / pixels.length));
 }
 
-/** The figures of getStats() that tell whether media flows, by kind. */
+/** What tells the ICE path of the first transport from those before it; undefined without one. */
+export function selectedPath(connection) {
+  const [transport] = connection.getSenders().map((sender) => sender.transport?.iceTransport).filter(Boolean);
+  const pair = transport?.getSelectedCandidatePair();
+  const end = ({ address, port, usernameFragment }) => `${usernameFragment} ${address} ${port}`;
+  return pair && `${end(pair.local)} ${end(pair.remote)}`;
+}
+
+/** The figures of getStats() that tell whether media flows, by kind, and how many pictures were `decoded`, by content. */
 export async function flow(connection) {
   const reports = [...(await connection.getStats()).values()];
   const codec = (each) => reports.find((other) => other.id === each.codecId)?.mimeType;
@@ -96,7 +140,9 @@ export async function flow(connection) {
     "packetsSent", "framesSent", "keyFramesEncoded", "frameWidth", "frameHeight", "nackCount", "pliCount",
     "retransmittedPacketsSent", "targetBitrate",
   ];
+  const videos = reports.filter((each) => each.type === "inbound-rtp" && each.kind === "video");
   return {
+    decoded: Object.fromEntries(videos.map((each) => [each.mid, each.framesDecoded])),
     transports: reports.filter((each) => each.type === "transport" && each.dtlsState === "connected").length,
     audio: { inbound: pick("inbound-rtp", "audio", inbound), outbound: pick("outbound-rtp", "audio", outbound) },
     video: { inbound: pick("inbound-rtp", "video", inbound), outbound: pick("outbound-rtp", "video", outbound) },

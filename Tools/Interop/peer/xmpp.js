@@ -51,6 +51,13 @@ export class Connection {
     this.#socket.send(new XMLSerializer().serializeToString(stanza));
   }
 
+  /** Does something between two stanzas. */
+  inTurn(work) {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => {});
+    return done;
+  }
+
   /** Sends a request; resolves to its result's payload, rejects with its error. */
   request(type, to, payload) {
     const id = `q${++this.#lastID}`;

@@ -1,0 +1,266 @@
+import CarillonTesting
+import JingleCore
+import MediaEngine
+import Synchronization
+import Testing
+import XMPPCore
+
+@testable import Carillon
+
+/// A link on which each stanza takes its time, in order, as a seed decides.
+private struct SlowLink: StanzaLink {
+  let link: any StanzaLink
+  let delays: Delays
+
+  var address: JID { link.address }
+
+  func receive(_ deliver: @Sendable (XMLElement) async -> Void) async -> String {
+    await link.receive { stanza in
+      try? await Task.sleep(for: delays.next())
+      await deliver(stanza)
+    }
+  }
+
+  func send(_ stanza: XMLElement) { link.send(stanza) }
+  func close() async { await link.close() }
+}
+
+private final class Delays: Sendable {
+  private let state: Mutex<UInt64>
+
+  init(seed: UInt64) { state = Mutex(seed) }
+
+  func next() -> Duration {
+    state.withLock { state in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return .milliseconds(Int(state >> 33) % 12)
+    }
+  }
+}
+
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct CrossingCallTests {
+  private let server = InMemoryServer()
+
+  private func client(_ address: String, seed: UInt64) -> Client {
+    Client(
+      configuration: configuration(address), loop: GLibLoop(name: "crossing"), localAddresses: ["127.0.0.1"]
+    ) { [server] in SlowLink(link: server.connect(jid(address)), delays: Delays(seed: seed)) }
+  }
+
+  @Test(arguments: 0..<24 as Range<UInt64>)
+  func `of two calls at once exactly one comes up, and the other's end tells which`(seed: UInt64) async throws {
+    let connected = Log<(side: String, sid: String)>()
+    let offset = Delays(seed: seed &+ 1000).next() * 2
+    @Sendable func follow(_ side: String, _ call: Call) async {
+      for await event in call.events where event.isConnected { connected.append((side, call.sid)) }
+    }
+    @Sendable func answer(_ side: String) -> OnCall {
+      { incoming in
+        do {
+          try await incoming.answer(with: .tone(440)) { await follow(side, $0) }
+        } catch is CallError {}
+      }
+    }
+    let (a, b) = (client("alice@localhost/laptop", seed: seed), client("bob@localhost/desk", seed: seed &+ 7))
+    try await withRunning(a, onCall: answer("alice")) { alice in
+      try await withRunning(b, onCall: answer("bob")) { bob in
+        try await until { await alice.knows(bob.configuration.account) }
+        try await until { await bob.knows(alice.configuration.account) }
+        let ends = Log<(CallError?, CallEnd?)>()
+        let calling = Task {
+          await withDiscardingTaskGroup { group in
+            for (client, side, peer, wait) in [
+              (alice, "alice", "bob@localhost", Duration.zero), (bob, "bob", "alice@localhost", offset),
+            ] {
+              group.addTask {
+                let end = Log<CallEnd>()
+                do {
+                  try? await Task.sleep(for: wait)
+                  try await client.withCall(to: jid(peer), offering: .tone(440)) { call in
+                    for await event in call.events {
+                      if event.isConnected { connected.append((side, call.sid)) }
+                      if case .ended(let how) = event { end.append(how) }
+                    }
+                  }
+                  ends.append((nil, end.entries.first))
+                } catch {
+                  ends.append((error as? CallError, end.entries.first))
+                }
+              }
+            }
+          }
+        }
+        // One of the two is over, the other is up on both sides.
+        try await until {
+          let settled = [await alice.settledCalls, await bob.settledCalls]
+          return ends.entries.count == 1 && settled == [1, 1]
+        }
+        let standing = try #require(await alice.onlyCall)
+        #expect(await bob.onlyCall == standing)
+        try await until { connected.entries.count { $0.sid == standing } == 2 }
+        let (error, end) = try #require(ends.entries.first)
+        #expect(end?.migratedTo == standing || end == nil, "\(String(describing: error))")
+        // It stays so.
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(await alice.onlyCall == standing)
+        calling.cancel()
+        await calling.value
+        try await until { await alice.isIdle }
+        try await until { await bob.isIdle }
+      }
+    }
+  }
+
+  @Test(arguments: [("0", false), ("zzz", true)])
+  func `of two sessions that cross without a proposal the lower id stands`(id: String, wins: Bool) async throws {
+    let rang = Log<String>()
+    try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop",
+        onCall: {
+          rang.append($0.sid)
+          try await Task.sleep(for: .seconds(600))
+        }
+      ) { alice in
+        let own = alice.configuration.account
+        try await until { await alice.knows(bob.address) }
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (offer, _) = try await bob.jingle(.sessionInitiate)
+        let answer = try await bob.request(Jingle(.sessionInitiate, sid: id, contents: [.audio()]), to: own)
+        if wins {
+          #expect(answer.content == .error(.tieBreak))
+          try await bob.request(Jingle(.sessionTerminate, sid: offer.sid, reason: Jingle.Reason(.busy)), to: own)
+          #expect(await result.error?.code == .busy)
+          #expect(rang.entries.isEmpty)
+        } else {
+          #expect(answer.content == .result(nil))
+          let (events, error) = await result
+          #expect(error?.message.contains("its call goes first") == true)
+          #expect(events.end?.migratedTo == id)
+          try await until { rang.entries == [id] }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [("0", false), ("zzz", true)])
+  func `a session that crosses a proposal ties with it by the same rule`(id: String, wins: Bool) async throws {
+    let rang = Log<String>()
+    try await withScript(server, "bob@localhost/desk") { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop",
+        onCall: {
+          rang.append($0.sid)
+          try await Task.sleep(for: .seconds(600))
+        }
+      ) { alice in
+        let own = alice.configuration.account
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (proposal, _) = try await bob.message("propose")
+        let answer = try await bob.request(Jingle(.sessionInitiate, sid: id, contents: [.audio()]), to: own)
+        if wins {
+          #expect(answer.content == .error(.tieBreak))
+          await bob.send(.reject(Jingle.Reason(.busy)), proposal.id, to: own)
+          #expect(await result.error?.code == .busy)
+        } else {
+          #expect(answer.content == .result(nil))
+          let (retract, _) = try await bob.message("retract")
+          #expect(retract.action == .retract(Jingle.Reason(.expired, text: "Tie-Break"), isTieBreak: true))
+          #expect(await result.events.end?.migratedTo == id)
+          try await until { rang.entries == [id] }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [("0", false), ("zzz", true)])
+  func `a proposal that crosses a session ties with it by the same rule`(id: String, wins: Bool) async throws {
+    try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop", onCall: { _ in try await Task.sleep(for: .seconds(600)) }
+      ) { alice in
+        let own = alice.configuration.account
+        try await until { await alice.knows(bob.address) }
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (offer, _) = try await bob.jingle(.sessionInitiate)
+        await bob.send(.audioProposal, id, to: own.bare)
+        if wins {
+          let (reject, _) = try await bob.message("reject")
+          #expect(reject.id == id)
+          try await bob.request(Jingle(.sessionTerminate, sid: offer.sid, reason: Jingle.Reason(.busy)), to: own)
+          #expect(await result.error?.code == .busy)
+        } else {
+          _ = try await bob.message("ringing")
+          let (_, from) = try await bob.jingle(.sessionTerminate)
+          #expect(from == own)
+          #expect(await result.events.end?.migratedTo == id)
+        }
+      }
+    }
+  }
+
+  @Test func `a caller that goes on from another device takes the call along`() async throws {
+    let ends = Log<CallEnd>()
+    let replaced = Log<String?>()
+    let taking: OnCall = { incoming in
+      replaced.append(incoming.replaces)
+      try await incoming.answer(with: .tone(880)) { call in
+        for await event in call.events { if case .ended(let end) = event { ends.append(end) } }
+      }
+    }
+    try await withClient(server, "bob@localhost/desk", onCall: taking) { [server] bob in
+      try await withClient(server, "alice@localhost/phone") { phone in
+        try await withClient(server, "alice@localhost/laptop") { laptop in
+          let firstEnd = Log<CallEnd>()
+          let first = Task {
+            try? await phone.withCall(to: jid("bob@localhost"), offering: .tone(440)) { call in
+              for await event in call.events { if case .ended(let end) = event { firstEnd.append(end) } }
+            }
+          }
+          try await until { [await bob.settledCalls, await phone.settledCalls] == [1, 1] }
+          let old = try #require(await bob.onlyCall)
+          let (events, error) = await laptop.follow("bob@localhost", .tone(440)) { $0.isConnected }
+          #expect(error == nil && events.report != nil)
+          try await until { ends.entries.count == 2 && firstEnd.entries.count == 1 }
+          await first.value
+          let new = try #require(replaced.entries.count == 2 ? ends.entries.first?.migratedTo : nil)
+          #expect(replaced.entries == [nil, old])
+          #expect(new != old && ends.entries.first?.error == nil)
+          #expect(firstEnd.entries.first?.migratedTo == new)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [1, 32])
+  func `the word for a migrated call goes out before the one that takes the next`(room: Int) async throws {
+    try await withScript(server, "alice@localhost/phone") { [server] alice in
+      try await withClient(
+        server, "bob@localhost/desk", configure: { $0.maximumCalls = room }, onCall: answering { .tone(880) }
+      ) { bob in
+        let own = bob.configuration.account
+        await alice.send(.audioProposal, "old", to: own.bare)
+        _ = try await alice.message("proceed")
+        await alice.send(.audioProposal, "new", to: own.bare)
+        let (word, _) = try await alice.message("finish")
+        #expect(word.id == "old")
+        #expect(word.action == .finish(Jingle.Reason(.expired, text: "Session migrated"), migratedTo: "new"))
+        #expect(await !alice.has { $0.first("reject", JingleMessage.namespace) != nil })
+        let (proceed, _) = try await alice.message("proceed")
+        #expect(proceed.id == "new")
+        await alice.send(.retract(nil), "new", to: own.bare)
+        try await until { await bob.isIdle }
+      }
+    }
+  }
+}
+
+extension Client {
+  /// The calls that are connected; -1 while others are under way.
+  fileprivate var settledCalls: Int {
+    calls.values.allSatisfy { $0.phase == .connected } ? calls.count : -1
+  }
+
+  fileprivate var onlyCall: String? { calls.count == 1 ? calls.keys.first : nil }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Testing
+
+@testable import MediaEngine
+
+@Suite("A relayed path", .timeLimit(.minutes(1)), .enabled(if: TURNServer.isInstalled, "needs coturn's turnserver"))
+struct RelayedPathTests {
+  @Test("says which server relays it and how that is reached", arguments: [true, false])
+  func server(overTCP: Bool) async throws {
+    let server = try TURNServer()
+    defer { server.stop() }
+    await server.answers()
+    let loop = GLibLoop()
+    let names = ["udp", "tcp"]
+    let both = [false, true].map { overTCP in
+      ICEServer(
+        kind: .turn(overTCP: overTCP, username: "user", password: "secret"), address: "127.0.0.1", port: server.port,
+        name: names[overTCP ? 1 : 0])
+    }
+    // Both have one address, as they mostly do.
+    let a = Party(on: loop, controlling: true, servers: overTCP ? [both[1]] : both, relayOnly: true)
+    let b = Party(on: loop, controlling: false)
+    let ofA = try await a.endpoint.start()
+    let ofB = try await b.endpoint.start()
+    #expect(ofA.candidates.isEmpty, "nothing but relayed ones")
+    let feed = Task {
+      var candidates: [ICECandidate] = []
+      _ = await a.first { event -> Bool? in
+        if case .candidate(let candidate) = event { candidates.append(candidate) }
+        if case .gatheringDone = event { return true }
+        return nil
+      }
+      return candidates
+    }
+    let candidates = await feed.value
+    #expect(!candidates.isEmpty)
+    #expect(candidates.allSatisfy { $0.kind == .relay && $0.ufrag == ofA.credentials.ufrag })
+    await a.endpoint.setDTLS(role: .client, fingerprints: [ofB.fingerprint])
+    await b.endpoint.setDTLS(role: .server, fingerprints: [ofA.fingerprint])
+    await a.endpoint.setRemote(ofB.credentials)
+    await b.endpoint.setRemote(ofA.credentials)
+    await a.endpoint.addRemote(ofB.candidates)
+    await b.endpoint.addRemote(candidates)
+    let connection = try #require(await a.connected())
+    #expect(connection.local.kind == .relay)
+    #expect(connection.path.relay?.name == names[overTCP ? 1 : 0])
+    #expect(try #require(await b.connected()).path.relay == nil)
+    await a.endpoint.close()
+    await b.endpoint.close()
+  }
+}
+
+/// A coturn on loopback, for one user.
+private final class TURNServer {
+  static let path = "/usr/bin/turnserver"
+  static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: path) }
+
+  let port: UInt16
+  private let process = Process()
+  private let folder = FileManager.default.temporaryDirectory.appending(path: "turn-\(UUID())")
+
+  init() throws {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let free = try UDPRelay()
+    port = free.port(towards: .a)
+    process.executableURL = URL(fileURLWithPath: TURNServer.path)
+    process.arguments = [
+      "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--listening-port=\(port)", "--no-tls", "--no-dtls",
+      "--no-cli", "--lt-cred-mech", "--user=user:secret", "--realm=test", "--allow-loopback-peers", "--log-file=stdout",
+      "--pidfile=\(folder.path)/pid", "--userdb=\(folder.path)/db",
+    ]
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+  }
+
+  /// Waits until it takes connections.
+  func answers() async {
+    while process.isRunning {
+      let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(connection) }
+      var address = UDPRelay.loopback(port: port)
+      let isOpen = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        }
+      }
+      if isOpen { return }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  func stop() {
+    kill(process.processIdentifier, SIGKILL)
+    try? FileManager.default.removeItem(at: folder)
+  }
+}
