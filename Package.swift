@@ -52,6 +52,7 @@ let package = Package(
     library("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     library("CExpat", pkgConfig: "expat", apt: "libexpat1-dev"),
     library("CCares", pkgConfig: "libcares", apt: "libc-ares-dev"),
+    library("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
     library(
       "CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswresample libswscale",
       apt: "libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libswscale-dev"),
@@ -63,7 +64,7 @@ let package = Package(
 
     // The lower floor: values and machines, without sockets, threads, clocks or randomness.
     room("MediaTime", []),
-    room("XMPPCore", ["MediaTime", "CExpat", crypto]),
+    room("XMPPCore", ["MediaTime", "CExpat", "CSodium", crypto]),
     room("JingleCore", ["XMPPCore", "MediaTime"]),
     room("RTPCore", ["MediaTime"]),
 

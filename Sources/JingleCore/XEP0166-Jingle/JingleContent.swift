@@ -82,11 +82,13 @@ extension Jingle {
   /// What is exchanged.
   package enum Description: Hashable, Sendable {
     case rtp(RTPDescription)
+    case file(FileDescription)
     case unknown(XMLElement)
 
     package var element: XMLElement {
       switch self {
       case .rtp(let description): description.element
+      case .file(let description): description.element
       case .unknown(let element): element
       }
     }
@@ -94,6 +96,7 @@ extension Jingle {
     package var namespace: String {
       switch self {
       case .rtp: RTPDescription.namespace
+      case .file: FileDescription.namespace
       case .unknown(let element): element.namespace
       }
     }
@@ -102,8 +105,16 @@ extension Jingle {
       if case .rtp(let description) = self { description } else { nil }
     }
 
+    package var file: FileDescription? {
+      if case .file(let description) = self { description } else { nil }
+    }
+
     package init(_ element: XMLElement) throws(StanzaError) {
-      self = element.namespace == RTPDescription.namespace ? .rtp(try RTPDescription(element)) : .unknown(element)
+      switch element.namespace {
+      case RTPDescription.namespace: self = .rtp(try RTPDescription(element))
+      case FileDescription.namespace: self = .file(try FileDescription(element))
+      default: self = .unknown(element)
+      }
     }
   }
 
