@@ -46,6 +46,7 @@ let package = Package(
     library("CNice", pkgConfig: "nice", apt: "libnice-dev"),
     library("CSRTP", pkgConfig: "libsrtp2", apt: "libsrtp2-dev"),
     library("COpus", pkgConfig: "opus", apt: "libopus-dev"),
+    library("CSCTP", pkgConfig: "usrsctp", apt: "libusrsctp-dev"),
     library("CSpanDSP", pkgConfig: "spandsp", apt: "libspandsp-dev"),
     library("CSpeexDSP", pkgConfig: "speexdsp", apt: "libspeexdsp-dev"),
     library("CVPX", pkgConfig: "vpx", apt: "libvpx-dev"),
@@ -61,6 +62,7 @@ let package = Package(
     .target(name: "CVPXShims", dependencies: ["CVPX"]),
     .target(name: "COpenSSLShims", dependencies: ["COpenSSL"]),
     .target(name: "CFFmpegShims", dependencies: ["CFFmpeg"]),
+    .target(name: "CSCTPShims", dependencies: ["CSCTP"]),
 
     // The lower floor: values and machines, without sockets, threads, clocks or randomness.
     room("MediaTime", []),
@@ -72,7 +74,7 @@ let package = Package(
     room("XMPPNetworking", ["XMPPCore", "MediaTime", "CCares", logging] + nio),
     room(
       "MediaEngine",
-      ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSRTP"]),
+      ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSCTP", "CSCTPShims", "CSRTP"]),
     room("MediaCodecs", ["MediaTime", "COpus", "COpusShims", "CSpanDSP", "CSpeexDSP", "CVPX", "CVPXShims"]),
     room("MediaFiles", ["MediaCodecs", "MediaTime", "CFFmpeg", "CFFmpegShims"]),
 

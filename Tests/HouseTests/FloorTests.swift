@@ -67,7 +67,8 @@ import Testing
   @Test(
     "Each C library and event loop has one owner",
     arguments: [
-      ("CNice", "MediaEngine"), ("COpenSSL", "MediaEngine"), ("CSRTP", "MediaEngine"), ("COpus", "MediaCodecs"),
+      ("CNice", "MediaEngine"), ("COpenSSL", "MediaEngine"), ("CSRTP", "MediaEngine"), ("CSCTP", "MediaEngine"),
+      ("COpus", "MediaCodecs"),
       ("CVPX", "MediaCodecs"), ("CSpanDSP", "MediaCodecs"), ("CSpeexDSP", "MediaCodecs"),
       ("CFFmpeg", "MediaFiles"), ("CCares", "XMPPNetworking"), ("CExpat", "XMPPCore"), ("CSodium", "XMPPCore"),
       ("NIOPosix", "XMPPNetworking"), ("NIOSSL", "XMPPNetworking"),

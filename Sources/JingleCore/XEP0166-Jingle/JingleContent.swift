@@ -121,11 +121,13 @@ extension Jingle {
   /// How it is exchanged.
   package enum Transport: Hashable, Sendable {
     case iceUDP(ICETransport)
+    case dataChannel(DataChannelTransport)
     case unknown(XMLElement)
 
     package var element: XMLElement {
       switch self {
       case .iceUDP(let transport): transport.element
+      case .dataChannel(let transport): transport.element
       case .unknown(let element): element
       }
     }
@@ -135,7 +137,12 @@ extension Jingle {
     }
 
     package init(_ element: XMLElement) throws(StanzaError) {
-      self = element.namespace == ICETransport.namespace ? .iceUDP(try ICETransport(element)) : .unknown(element)
+      switch element.namespace {
+      case ICETransport.namespace: self = .iceUDP(try ICETransport(element))
+      case DataChannelTransport.namespace, DataChannelTransport.iceNamespace:
+        self = .dataChannel(try DataChannelTransport(element))
+      default: self = .unknown(element)
+      }
     }
   }
 }

@@ -30,6 +30,8 @@ extension JingleSession {
     /// Transport information waits for this.
     var isKnownToPeer: Bool
     var ice = ICEGenerations()
+    /// How the ICE transport of data channels is written.
+    var form: DataChannelTransport.Form?
     /// The request that began this side's newest ICE generation, until it is answered.
     var restart: Token?
     var replacement: Replacement?
@@ -41,10 +43,16 @@ extension JingleSession {
       senders = content.senders
       application = content.description?.namespace
       media = content.description?.rtp?.media
+      form = content.transport?.dataChannelForm
       self.standing = standing
       isKnownToPeer = if case .added = standing { false } else { true }
       if let local { ice.begin(local: local) }
       if let remote { ice.begin(remote: remote) }
+    }
+
+    /// News of the content's ICE connection, as its peers write them.
+    func transport(_ ice: ICETransport) -> Jingle.Transport {
+      form.map { Jingle.Transport(DataChannelTransport(form: $0, ice: ice)) } ?? .iceUDP(ice)
     }
 
     var isAdded: Bool { if case .added = standing { true } else { false } }
