@@ -110,11 +110,13 @@ extension Jingle {
   /// How it is exchanged.
   package enum Transport: Hashable, Sendable {
     case iceUDP(ICETransport)
+    case socks5(SOCKS5Transport)
     case unknown(XMLElement)
 
     package var element: XMLElement {
       switch self {
       case .iceUDP(let transport): transport.element
+      case .socks5(let transport): transport.element
       case .unknown(let element): element
       }
     }
@@ -123,8 +125,17 @@ extension Jingle {
       if case .iceUDP(let transport) = self { transport } else { nil }
     }
 
+    package var socks5: SOCKS5Transport? {
+      if case .socks5(let transport) = self { transport } else { nil }
+    }
+
     package init(_ element: XMLElement) throws(StanzaError) {
-      self = element.namespace == ICETransport.namespace ? .iceUDP(try ICETransport(element)) : .unknown(element)
+      self =
+        switch element.namespace {
+        case ICETransport.namespace: .iceUDP(try ICETransport(element))
+        case SOCKS5Transport.namespace: .socks5(try SOCKS5Transport(element))
+        default: .unknown(element)
+        }
     }
   }
 }
