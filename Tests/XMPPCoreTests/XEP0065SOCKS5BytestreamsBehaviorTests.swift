@@ -4,7 +4,7 @@ import XMPPCore
 @Suite struct XEP0065SOCKS5BytestreamsBehaviorTests {
   // MARK: Proxies
 
-  static let server = JID(localpart: nil, domainpart: "example.com", resourcepart: nil)
+  static let home = JID(localpart: nil, domainpart: "example.com", resourcepart: nil)
   static let proxyInfo = DiscoInfo(
     identities: [.init(category: "proxy", type: "bytestreams", name: "File Transfer Relay")], features: [])
 
@@ -12,7 +12,7 @@ import XMPPCore
   private func find(
     items: [DiscoItems.Item], answer: (BytestreamProxies.Question) -> IQTracker.Outcome
   ) -> (proxies: [StreamHost], asked: [BytestreamProxies.Question], mostAtOnce: Int) {
-    var search = BytestreamProxies(of: Self.server)
+    var search = BytestreamProxies(of: Self.home)
     var open: [BytestreamProxies.Question] = []
     var asked: [BytestreamProxies.Question] = []
     var mostAtOnce = 0
@@ -24,7 +24,7 @@ import XMPPCore
       mostAtOnce = max(mostAtOnce, open.count)
       let question = open.removeLast()
       search.received(
-        question == .items(Self.server) ? .result(DiscoItems(items: items).element) : answer(question), to: question)
+        question == .items(Self.home) ? .result(DiscoItems(items: items).element) : answer(question), to: question)
     }
     return (search.proxies, asked, mostAtOnce)
   }
@@ -53,14 +53,14 @@ import XMPPCore
     #expect(asked.first?.payload == DiscoItems.request())
     #expect(
       asked == [
-        .items(Self.server), .identity(try jid("chatrooms.example.com")), .identity(streamer), .address(streamer),
+        .items(Self.home), .identity(try jid("chatrooms.example.com")), .identity(streamer), .address(streamer),
       ])
   }
 
   @Test("Proxies are told in the server's order, whoever answers first")
   func order() throws {
     let names = (0..<4).map { "p\($0).example.com" }
-    let (proxies, _, _) = find(items: try names.map(item)) {
+    let (proxies, _, _) = find(items: try names.map { try item($0) }) {
       if case .identity = $0 { return .result(Self.proxyInfo.element) }
       return address(StreamHost(jid: $0.recipient, host: "h"))
     }
@@ -72,7 +72,7 @@ import XMPPCore
     arguments: [
       IQTracker.Outcome.error(StanzaError(.forbidden)), .error(StanzaError(.notAllowed)), .timedOut, .disconnected,
       .result(nil), .result(XMLElement("query", namespace: "urn:other")),
-      .result(BytestreamQuery(.streamHosts([])).element), .result(BytestreamQuery(.streamHostUsed(server)).element),
+      .result(BytestreamQuery(.streamHosts([])).element), .result(BytestreamQuery(.streamHostUsed(home)).element),
     ])
   func failures(outcome: IQTracker.Outcome) throws {
     let items = [try item("streamer.example.com")]
@@ -82,9 +82,9 @@ import XMPPCore
     }
     #expect(found.proxies.isEmpty)
     #expect(found.asked.count == 3)
-    var search = BytestreamProxies(of: Self.server)
-    let question = try #require(search.nextQuestion())
-    search.received(outcome, to: question)
+    var search = BytestreamProxies(of: Self.home)
+    let question = search.nextQuestion()
+    search.received(outcome, to: try #require(question))
     #expect(search.isFinished)
   }
 
@@ -92,7 +92,7 @@ import XMPPCore
   func floods() throws {
     var items = try (0..<500).map { try item("i\($0 / 2).example.com") }
     items.insert(DiscoItems.Item(jid: try jid("nodes.example.com"), node: "n"), at: 0)
-    let hosts = (0..<100).map { StreamHost(jid: Self.server, host: "h\($0)") }
+    let hosts = (0..<100).map { StreamHost(jid: Self.home, host: "h\($0)") }
     let (proxies, asked, mostAtOnce) = find(items: items) {
       if case .identity = $0 { return .result(Self.proxyInfo.element) }
       return .result(BytestreamQuery(.streamHosts(hosts)).element)
@@ -106,11 +106,11 @@ import XMPPCore
 
   @Test("An answer to what was not asked changes nothing")
   func unasked() throws {
-    var search = BytestreamProxies(of: Self.server)
-    search.received(.result(Self.proxyInfo.element), to: .identity(Self.server))
-    search.received(.result(DiscoItems().element), to: .items(Self.server))
+    var search = BytestreamProxies(of: Self.home)
+    search.received(.result(Self.proxyInfo.element), to: .identity(Self.home))
+    search.received(.result(DiscoItems().element), to: .items(Self.home))
     let question = search.nextQuestion()
-    #expect(question == .items(Self.server))
+    #expect(question == .items(Self.home))
   }
 
   // MARK: SOCKS5
@@ -152,7 +152,7 @@ import XMPPCore
   }
 
   @Test("A client asks for the hash at port 0, and leaves what follows the reply", arguments: [1, 2, 3, 7, 48, .max])
-  func client(pieces: Int) throws {
+  func clientInPieces(pieces: Int) throws {
     #expect(SOCKS5ClientHandshake.greeting == [5, 1, 0])
     let (actions, rest) = try client([5, 0] + Self.success + [5, 5, 1], pieces: pieces)
     #expect(actions == [.send(Self.request), .connected])
@@ -191,7 +191,7 @@ import XMPPCore
 
   @Test(
     "A server lets in who names what is awaited, and leaves what follows the request", arguments: [1, 2, 5, 47, .max])
-  func server(pieces: Int) throws {
+  func serverInPieces(pieces: Int) throws {
     let (actions, rest) = server([5, 1, 0] + Self.request + [5, 1], pieces: pieces)
     #expect(actions == [.send([5, 0]), .accept(try destination(), Self.success)])
     #expect(rest == [5, 1])
@@ -224,7 +224,7 @@ import XMPPCore
   ]
 
   @Test("A server turns strangers away", arguments: strangers)
-  func strangers(bytes: [UInt8], last: SOCKS5ServerHandshake.Action) throws {
+  func refusals(bytes: [UInt8], last: SOCKS5ServerHandshake.Action) throws {
     for pieces in [1, .max] {
       let (actions, _) = server(bytes, pieces: pieces)
       #expect(actions.last == last)

@@ -28,7 +28,7 @@ import XMPPCore
   ]
 
   @Test("The examples are read and written back unchanged", arguments: examples)
-  func examples(text: String) throws {
+  func wholeExamples(text: String) throws {
     let element = try stanza(text)
     #expect(try BytestreamQuery(element).element == element)
   }
