@@ -122,12 +122,14 @@ extension Jingle {
   package enum Transport: Hashable, Sendable {
     case iceUDP(ICETransport)
     case dataChannel(DataChannelTransport)
+    case socks5(SOCKS5Transport)
     case unknown(XMLElement)
 
     package var element: XMLElement {
       switch self {
       case .iceUDP(let transport): transport.element
       case .dataChannel(let transport): transport.element
+      case .socks5(let transport): transport.element
       case .unknown(let element): element
       }
     }
@@ -136,11 +138,16 @@ extension Jingle {
       if case .iceUDP(let transport) = self { transport } else { nil }
     }
 
+    package var socks5: SOCKS5Transport? {
+      if case .socks5(let transport) = self { transport } else { nil }
+    }
+
     package init(_ element: XMLElement) throws(StanzaError) {
       switch element.namespace {
       case ICETransport.namespace: self = .iceUDP(try ICETransport(element))
       case DataChannelTransport.namespace, DataChannelTransport.iceNamespace:
         self = .dataChannel(try DataChannelTransport(element))
+      case SOCKS5Transport.namespace: self = .socks5(try SOCKS5Transport(element))
       default: self = .unknown(element)
       }
     }
