@@ -110,11 +110,13 @@ extension Jingle {
   /// How it is exchanged.
   package enum Transport: Hashable, Sendable {
     case iceUDP(ICETransport)
+    case inBand(InBandTransport)
     case unknown(XMLElement)
 
     package var element: XMLElement {
       switch self {
       case .iceUDP(let transport): transport.element
+      case .inBand(let transport): transport.element
       case .unknown(let element): element
       }
     }
@@ -123,8 +125,16 @@ extension Jingle {
       if case .iceUDP(let transport) = self { transport } else { nil }
     }
 
+    package var inBand: InBandTransport? {
+      if case .inBand(let transport) = self { transport } else { nil }
+    }
+
     package init(_ element: XMLElement) throws(StanzaError) {
-      self = element.namespace == ICETransport.namespace ? .iceUDP(try ICETransport(element)) : .unknown(element)
+      switch element.namespace {
+      case ICETransport.namespace: self = .iceUDP(try ICETransport(element))
+      case InBandTransport.namespace: self = .inBand(try InBandTransport(element))
+      default: self = .unknown(element)
+      }
     }
   }
 }
