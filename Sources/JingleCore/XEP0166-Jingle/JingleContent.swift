@@ -123,6 +123,7 @@ extension Jingle {
     case iceUDP(ICETransport)
     case dataChannel(DataChannelTransport)
     case socks5(SOCKS5Transport)
+    case inBand(InBandTransport)
     case unknown(XMLElement)
 
     package var element: XMLElement {
@@ -130,6 +131,7 @@ extension Jingle {
       case .iceUDP(let transport): transport.element
       case .dataChannel(let transport): transport.element
       case .socks5(let transport): transport.element
+      case .inBand(let transport): transport.element
       case .unknown(let element): element
       }
     }
@@ -142,12 +144,17 @@ extension Jingle {
       if case .socks5(let transport) = self { transport } else { nil }
     }
 
+    package var inBand: InBandTransport? {
+      if case .inBand(let transport) = self { transport } else { nil }
+    }
+
     package init(_ element: XMLElement) throws(StanzaError) {
       switch element.namespace {
       case ICETransport.namespace: self = .iceUDP(try ICETransport(element))
       case DataChannelTransport.namespace, DataChannelTransport.iceNamespace:
         self = .dataChannel(try DataChannelTransport(element))
       case SOCKS5Transport.namespace: self = .socks5(try SOCKS5Transport(element))
+      case InBandTransport.namespace: self = .inBand(try InBandTransport(element))
       default: self = .unknown(element)
       }
     }
