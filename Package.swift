@@ -81,7 +81,10 @@ let package = Package(
     // The roof.
     room(
       "Carillon",
-      ["MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", logging]),
+      [
+        "MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", logging,
+        .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     room("CarillonTesting", ["Carillon", "MediaEngine", "MediaTime", "XMPPCore", "JingleCore", "RTPCore"]),
     .executableTarget(
       name: "CarillonCLI",

@@ -1,6 +1,8 @@
 import Foundation
+import JingleCore
 import MediaCodecs
 import NIOCore
+import XMPPCore
 
 /// What has come of a file so far, in the folder where it is to be once it is whole: private, hidden, and kept with what
 /// is needed to go on with it later, even by another process.
@@ -30,6 +32,10 @@ actor PartialFile {
   private var descriptor: Int32
   /// How many bytes are there, in one piece from the beginning.
   private(set) var count: Int64
+  /// Of what is there, as long as it is known without reading it again.
+  private var hash: RunningHash?
+  /// Of the whole file, in hexadecimal digits, once it was asked for.
+  private(set) var sha256: String?
 
   /// Opens the part that there is of the file, or begins one.
   ///
@@ -101,37 +107,59 @@ actor PartialFile {
     }
   }
 
-  /// Hands what is there over piece by piece, from the beginning.
-  func read(_ body: (UnsafeRawBufferPointer) -> Void) throws(CallError) {
-    try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 16) { buffer throws(CallError) in
-      var offset: Int64 = 0
-      while offset < count {
-        let length = pread(descriptor, buffer.baseAddress, min(buffer.count, Int(count - offset)), off_t(offset))
-        guard length > 0 else { throw .output("\(path) cannot be read") }
-        body(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
-        offset += Int64(length)
-      }
+  /// Begins to receive from `offset` on. What is there before is hashed first.
+  ///
+  /// - Parameter algorithms: those that the sender's word will be in.
+  func begin(at offset: Int64, _ algorithms: some Sequence<HashAlgorithm>) throws(CallError) {
+    if offset < count {
+      guard ftruncate(descriptor, off_t(offset)) == 0 else { throw .output("\(path) cannot be written") }
+      count = offset
     }
+    var hash = RunningHash(Set(algorithms).union([.sha256]))
+    try read(0..<count) { hash.update($0) }
+    self.hash = consume hash
   }
 
   /// Adds what comes next.
   ///
   /// - Throws: `CallError(.output)`; what came before is kept.
-  func append(_ bytes: UnsafeRawBufferPointer) throws(CallError) {
-    var rest = bytes
-    while !rest.isEmpty {
-      let written = pwrite(descriptor, rest.baseAddress, rest.count, off_t(count))
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
-      count += Int64(written)
-      rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+  func append(_ bytes: ByteBuffer) throws(CallError) {
+    try bytes.withUnsafeReadableBytes { bytes throws(CallError) in
+      var rest = bytes
+      while !rest.isEmpty {
+        let written = pwrite(descriptor, rest.baseAddress, rest.count, off_t(count))
+        if written < 0, errno == EINTR { continue }
+        guard written > 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
+        count += Int64(written)
+        rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+      }
+      hash?.update(bytes)
     }
   }
 
-  /// Throws away all that came: it is of another file.
-  func startAnew() throws(CallError) {
-    guard ftruncate(descriptor, 0) == 0 else { throw .output("\(path) cannot be written") }
-    count = 0
+  /// The hash of the whole file, or of a range of it.
+  func digest(_ algorithm: HashAlgorithm, _ range: JingleCore.FileTransfer.Part?) throws(CallError) -> HashValue? {
+    var values = hash.take()?.finish() ?? []
+    sha256 = values.first { $0.algorithm == .sha256 }?.hexadecimal ?? sha256
+    if range == nil, let value = values.first(where: { $0.algorithm == algorithm }) { return value }
+    var hash = RunningHash([algorithm])
+    let start = min(range?.offset ?? 0, count)
+    try read(start..<min(count, start + (range?.length ?? count))) { hash.update($0) }
+    values = hash.finish()
+    return values.first
+  }
+
+  /// Hands what is there over piece by piece.
+  private func read(_ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) -> Void) throws(CallError) {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+    defer { buffer.deallocate() }
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let length = pread(descriptor, buffer.baseAddress, min(buffer.count, Int(range.upperBound - offset)), off_t(offset))
+      guard length > 0 else { throw .output("\(path) cannot be read") }
+      body(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
+      offset += Int64(length)
+    }
   }
 
   /// Puts the file in its place, under its name or, where there is something of that name, under one with a number.
@@ -140,6 +168,7 @@ actor PartialFile {
   /// - Returns: the path.
   func publish(as names: some Sequence<String>) throws(CallError) -> String {
     guard fsync(descriptor) == 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
+    if sha256 == nil { _ = try digest(.sha256, nil) }
     for name in names {
       let target = "\(directory)/\(name)"
       guard link(path, target) != 0 else {

@@ -136,6 +136,8 @@ extension Jingle {
       }
     }
 
+    var isUnknown: Bool { if case .unknown = self { true } else { false } }
+
     package var iceUDP: ICETransport? {
       if case .iceUDP(let transport) = self { transport } else { nil }
     }

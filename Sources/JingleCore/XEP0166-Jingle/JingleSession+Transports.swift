@@ -25,6 +25,13 @@ extension JingleSession {
     sendWaitingTransports()
   }
 
+  /// Sends news of a content's transport that is not ICE's. Does nothing when the session or the content is gone.
+  package mutating func send(_ transport: Jingle.Transport, for name: String) {
+    guard phase != .ended, peerHasOffer, let content = contents[name] else { return }
+    let update = Jingle.Content(creator: content.creator, name: name, transport: transport)
+    request(Jingle(.transportInfo, sid: sid, contents: [update]))
+  }
+
   mutating func sendWaitingTransports() {
     guard peerHasOffer else { return }
     var held: [(content: String, transport: ICETransport)] = []
@@ -57,7 +64,11 @@ extension JingleSession {
     let known = try known(updates)
     acknowledged()
     for content in known {
-      guard var transport = content.transport?.ice else { continue }  // Another transport was not negotiated.
+      guard var transport = content.transport?.ice else {
+        guard let other = content.transport, !other.isUnknown else { continue }  // It was not negotiated.
+        outputs.append(.event(.receivedTransportInfo(other, content: content.name)))
+        continue
+      }
       switch contents[content.name]?.ice.receive(&transport) {
       case .current: outputs.append(.event(.receivedTransport(transport, content: content.name)))
       case .restart: outputs.append(.event(.restartedICE(transport, content: content.name)))
