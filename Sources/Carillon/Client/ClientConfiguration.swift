@@ -19,6 +19,8 @@ extension Client {
     public var connectTimeout: Duration = .seconds(20)
     /// How many calls there may be at once, ringing ones included; further proposals are not heard.
     public var maximumCalls = 32
+    /// Larger files are declined; nil takes all that there is room for.
+    public var maximumFileSize: Int64?
     /// Whose calls ring at all, beside what `Handlers.allowsCall` says.
     public var callers = Callers.anyone
     public var logger: Logger

@@ -48,8 +48,9 @@ final class ActiveTransfer {
   var failures: [String] = []
   /// What was wrong with the file, here.
   var fileError: CallError?
-  /// What the peer offers, until it is answered.
+  /// The peer's end of the transport, and this side's.
   var offered: Jingle.Transport?
+  var local: Jingle.Transport?
   var socks5: SOCKS5?
   var inBand: InBand?
   var stream: (any Bytestream)?

@@ -15,15 +15,18 @@ extension Client {
     guard transfers.count < Self.maximumTransfers else { throw StanzaError(.resourceConstraint) }
     let content = offer.contents.first { $0.description?.file != nil }
     guard let content, let file = content.description?.file, let transport = content.transport else {
-      throw .badRequest("there is no file in it")
+      throw StanzaError(.badRequest)
     }
     let session = try JingleSession(
       answering: offer, from: from, id: id, own: own, understoodInfo: [FileInfo.namespace], deciding: [.transports])
+    var limits = JingleCore.FileTransfer.Limits()
+    limits.maximumLength = configuration.maximumFileSize ?? .max
     let isOffer = content.senders == .initiator || content.senders == .both
     let transfer = ActiveTransfer(
       sid: offer.sid, peer: from, isOutgoing: false, content: content.name, file, session: session,
       machine: JingleCore.FileTransfer(
-        answering: file, isOffer ? .receiving : .sending, as: .init(creator: content.creator, name: content.name)),
+        answering: file, isOffer ? .receiving : .sending, as: .init(creator: content.creator, name: content.name),
+        limits: limits),
       ways: FileTransferWay(transport).map { [$0] } ?? [])
     transfer.offered = transport
     transfers[offer.sid] = transfer
@@ -119,8 +122,9 @@ extension Client {
       if let info = FileInfo(element) { carryOut(transfer.machine.received(info), of: transfer) }
     case .removed(_, let reason):
       carryOut(transfer.machine.ended(by: reason), of: transfer)
-    case .terminated(let reason, byPeer: true):
-      carryOut(transfer.machine.ended(by: reason), of: transfer)
+    case .terminated(let reason, let byPeer):
+      if byPeer { carryOut(transfer.machine.ended(by: reason), of: transfer) }
+      if transfer.result != nil { forget(transfer) }
     case .failed(let failure):
       end(transfer, .failure(error(of: failure, transfer)))
     case .violated(let error):
@@ -144,7 +148,9 @@ extension Client {
     case .replaceTransport: replaceTransport(of: transfer)
     case .transfer(let part): begin(part, of: transfer)
     case .send(let info): transfer.session.sendInfo(info.element)
-    case .verify(let hash, let part): spawn { await self.verify(hash, part, transfer.id) }
+    case .verify(let hash, let part):
+      let id = transfer.id
+      spawn { await self.verify(hash, part, id) }
     case .finish(let outcome, let info):
       if let info { transfer.session.sendInfo(info.element) }
       finish(transfer, outcome)
@@ -194,7 +200,8 @@ extension Client {
       carryOut(transfer.ending.finished(transfer.content, outcome, at: SystemClock.now), of: transfer)
       end(transfer, .success(receipt(of: transfer, path: nil, isConfirmed)))
     case .received(let algorithm):
-      spawn { await self.publish(transfer.id, outcome, isVerified: algorithm?.isTrusted == true) }
+      let id = transfer.id
+      spawn { await self.publish(id, outcome, isVerified: algorithm?.isTrusted == true) }
     }
   }
 
@@ -248,8 +255,4 @@ extension Client {
     transfers[transfer.sid] = nil
   }
 
-  /// The session of a transfer that has ended is over too.
-  func forgetIfOver(_ transfer: ActiveTransfer) {
-    if transfer.result != nil, transfer.session.isEnded { forget(transfer) }
-  }
 }

@@ -66,11 +66,12 @@ extension Client {
   /// - Returns: nil when that cannot be; then the transfer knows.
   private func open(_ way: FileTransferWay, of transfer: ActiveTransfer) async -> Jingle.Transport? {
     switch way {
-    case .socks5: return await openSOCKS5(of: transfer).map { .socks5($0) }
+    case .socks5: transfer.local = await openSOCKS5(of: transfer).map { .socks5($0) }
     case .inBand:
-      if let offered = transfer.offered?.inBand { return .inBand(offered.accepted()) }
-      return .inBand(InBandTransport(sid: StanzaID.random(using: &random)))
+      let offered = transfer.offered?.inBand
+      transfer.local = .inBand(offered?.accepting() ?? InBandTransport(sid: StanzaID.random(using: &random)))
     }
+    return transfer.local
   }
 
   /// Both sides know each other's ends: lets them meet.

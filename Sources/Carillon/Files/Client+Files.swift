@@ -51,7 +51,8 @@ extension Client {
       transfers[sid] = nil
       throw CallError(.failed, "There are too many sessions already.")
     }
-    spawn { await self.offer(transfer.id) }
+    let id = transfer.id
+    spawn { await self.offer(id) }
     return try await inScope(transfer, body)
   }
 
@@ -100,7 +101,12 @@ extension Client {
   private func fileDevice(of peer: JID) async throws(CallError) -> (jid: JID, info: DiscoInfo) {
     var devices = [peer]
     if peer.isBare {
-      devices = presences.devices(of: peer).map(\.jid).filter { $0 != link?.address }
+      // Who has just come online does not know yet who else is.
+      for _ in 0..<20 {
+        devices = presences.devices(of: peer).map(\.jid).filter { $0 != link?.address }
+        if !devices.isEmpty { break }
+        try? await Task.sleep(for: .milliseconds(100))
+      }
       guard !devices.isEmpty else {
         throw CallError(
           .noAnswer,

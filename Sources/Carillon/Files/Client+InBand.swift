@@ -7,8 +7,15 @@ import XMPPCore
 // In-band bytestreams: the stanzas, and those who wait for bytes.
 extension Client {
   func connectInBand(_ transfer: ActiveTransfer) {
-    guard let transport = transfer.offered?.inBand else {
+    guard var transport = transfer.local?.inBand, let answer = transfer.offered?.inBand else {
       return transportFailed("the peer answered with another transport", of: transfer)
+    }
+    if transfer.isOutgoing {
+      do {
+        transport = try transport.agreed(with: answer)
+      } catch {
+        return transportFailed("\(error)", of: transfer)
+      }
     }
     let prefix = StanzaID.random(using: &random)
     let settings = InBandStream.Configuration(peer: transfer.peer, open: transport.open, idPrefix: prefix)
@@ -65,7 +72,9 @@ extension Client {
   private func ended(_ transfer: ActiveTransfer, _ end: InBandStream.End) {
     guard let state = transfer.inBand else { return }
     transfer.inBand?.end = end
-    (transfer.inBand?.reader, transfer.inBand?.sender, transfer.inBand?.finisher) = (nil, nil, nil)
+    transfer.inBand?.reader = nil
+    transfer.inBand?.sender = nil
+    transfer.inBand?.finisher = nil
     let error = InBandError(end: end)
     switch end {
     case .finished, .closedByPeer(undelivered: 0):

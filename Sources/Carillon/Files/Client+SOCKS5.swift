@@ -154,7 +154,9 @@ extension Client {
         for item in items.items.prefix(16) where item.node == nil {
           group.addTask { await self.streamHosts(of: item.jid) }
         }
-        return await group.reduce(into: []) { $0 += $1 }
+        var found: [StreamHost] = []
+        for await hosts in group { found += hosts }
+        return found
       }
     }
     proxies = Array(found.prefix(4))

@@ -6,8 +6,6 @@ import XMPPCore
 
 // Moving the bytes between the disk and the transport.
 extension Client {
-  /// What is read at once.
-  private static let chunkSize = 512 << 10
 
   func begin(_ part: JingleCore.FileTransfer.Part, of transfer: ActiveTransfer) {
     guard let stream = transfer.stream else { return }
@@ -29,8 +27,10 @@ extension Client {
     do {
       try await source.begin(at: part.offset)
       let end = part.length.map { part.offset + $0 } ?? source.size
+      // Small enough for even a slow way to take one before it counts as stalled.
+      let chunkSize = stream is InBandChannel ? 16 << 10 : 512 << 10
       var offset = part.offset
-      while offset < end, let chunk = try await source.next(min(Self.chunkSize, Int(end - offset))) {
+      while offset < end, let chunk = try await source.next(min(chunkSize, Int(end - offset))) {
         let count = chunk.readableBytes
         offset += Int64(count)
         try await stream.send(chunk)
