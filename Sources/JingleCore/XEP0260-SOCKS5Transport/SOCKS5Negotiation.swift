@@ -64,10 +64,10 @@ package struct SOCKS5Negotiation: Sendable {
     case send(SOCKS5Transport)
     /// Ask this proxy, which is connected to, to let the bytestream flow, and tell by `activated` or `failed`.
     case activate(SOCKS5Candidate, target: JID)
-    /// The last one: this is the bytestream. Listening ends, and what else came in is closed. Where the peer came more
+    /// The last one, but for closing what comes too late: this is the bytestream. Listening ends, and what else came in is closed. Where the peer came more
     /// than once to a candidate, the last connection that is open is meant.
     case use(Link, SOCKS5Candidate)
-    /// The last one: there is no bytestream. Listening ends, what came in is closed, and the initiator replaces the
+    /// The last one, but for closing what comes too late: there is no bytestream. Listening ends, what came in is closed, and the initiator replaces the
     /// transport or ends the session.
     case fail(Failure)
   }
@@ -219,11 +219,14 @@ package struct SOCKS5Negotiation: Sendable {
 
   /// Takes what the peer sends in transport-info.
   package mutating func receive(_ transport: SOCKS5Transport, at now: Instant) {
+    if case .ended = phase {
+      ignored += 1
+      return
+    }
     guard transport.sid == sid else {
       ignored += 1
       return
     }
-    if case .ended = phase { return }
     if !transport.candidates.isEmpty {
       if localReport == nil {
         if let destination = transport.destination { remote?.destination = destination }
