@@ -102,7 +102,7 @@ let package = Package(
     tests("JingleCoreTests", ["JingleCore", "XMPPCore", "MediaTime"]),
     tests("RTPCoreTests", ["RTPCore", "MediaTime"]),
     tests("XMPPNetworkingTests", ["XMPPNetworking", "XMPPCore", "MediaTime", logging] + nio),
-    tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime", "COpenSSL"]),
+    tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime", "COpenSSL", "CSCTP"]),
     tests("MediaCodecsTests", ["MediaCodecs", "MediaTime"]),
     tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
     tests(
