@@ -59,7 +59,7 @@ struct MidCallTests {
     try await until { eye.count > before + count }
   }
 
-  @Test(arguments: [VideoCallTests.Habit.none, .noBundle, .noHeaderExtensionsAndNoSources])
+  @Test(arguments: [VideoCallTests.Habit.none, .noBundle, .noHeaderExtensionsAndNoSources, .noBundleNorMultiplexing])
   func `a call goes from sound to pictures, a shared screen, and back`(habit: VideoCallTests.Habit) async throws {
     let server = InMemoryServer(rewriting: habit.apply)
     let (ear, eye, screen, back) = (Ear(), Eye(), Eye(), Eye())

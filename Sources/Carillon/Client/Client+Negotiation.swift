@@ -95,8 +95,10 @@ extension Client {
   /// - Specification: RFC 5761 §5.1.1
   func withholdRTCP(_ index: Int, of call: ActiveCall) {
     guard call.transports[index]?.multiplexesRTCP == true else { return }
+    let isNews = call.multiplexesRTCP
     call.transports[index]?.multiplexesRTCP = false
     call.command.yield(.transport(index, .withholdRTCP))
+    guard isNews else { return }
     call.tell(
       .warning(
         CallError(

@@ -108,6 +108,9 @@ actor CallMedia {
   private var hadVideo = false
   private var connectedAt: Instant?
   private var meter = StatisticsMeter()
+  /// How often key frames are sent where nobody can ask for one, as RTCP has no way there.
+  private static let refreshInterval = Duration.seconds(3)
+  private var refreshedAt: Instant?
 
   /// - Parameters:
   ///   - configuration: but for the servers, and whether RTCP is multiplexed.
@@ -429,6 +432,8 @@ actor CallMedia {
     let now = SystemClock.now
     var statistics = CallStatistics(duration: now - connectedAt)
     var observations: [String: MediaObservation] = [:]
+    let refreshes = now - (refreshedAt ?? connectedAt) >= Self.refreshInterval
+    if refreshes { refreshedAt = now }
     for (index, transport) in transports.sorted(by: { $0.key < $1.key }) {
       let (session, figures) = await transport.endpoint.statistics
       statistics.packetsRejected += figures.unauthenticated + figures.refused
@@ -448,6 +453,7 @@ actor CallMedia {
         case .video(let pipeline, let encoding, let stream):
           guard session.video.indices.contains(stream) else { continue }
           let video = session.video[stream]
+          if refreshes, !figures.carriesRTCP { pipeline.request(.keyFrame) }
           statistics.availableOutgoingBitrate = session.availableOutgoingBitrate
           statistics.add(video, track.agreed, encoding, pipeline.figures)
           observation.packets = video.inbound.packetsReceived
