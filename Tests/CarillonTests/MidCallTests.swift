@@ -198,6 +198,29 @@ struct MidCallTests {
     }
   }
 
+  @Test func `a new transport has a place for RTCP where the old one had none, and restarts with it`() async throws {
+    let server = InMemoryServer(rewriting: VideoCallTests.Habit.noBundleNorMultiplexing.apply)
+    let (ear, theirEar) = (Ear(), Ear())
+    try await withConnected(.tone(440, to: ear), over: server, { .tone(880, to: theirEar) }) { ends in
+      let changes: @Sendable () -> [Int] = {
+        [ends.ours, ends.theirs].map { $0.entries.names.count { $0 == "pathChanged" } }
+      }
+      // Long enough for reports, were there any.
+      try await until { await ends.call.statistics?.duration ?? .zero > .seconds(3) }
+      #expect(await ends.call.statistics?.roundTripTime == nil)
+      var before = changes()
+      try await ends.call.replaceTransports()
+      try await until { changes() == before.map { $0 + 1 } }
+      try await until { await ends.call.statistics?.roundTripTime != nil }
+      before = changes()
+      try await ends.peer.restartICE()
+      try await until { changes() == before.map { $0 + 1 } }
+      try await hears(ear)
+      try await hears(theirEar)
+      #expect(ends.ours.entries.warnings.count == 1 && ends.theirs.entries.warnings.isEmpty)
+    }
+  }
+
   @Test func `keys are pressed at one end and told at the other`() async throws {
     try await withConnected(.tone(440), { .tone(880) }) { ends in
       try await ends.call.sendDTMF("12#")
