@@ -298,7 +298,7 @@ package actor MediaEndpoint {
       startDTLSIfPossible()
     case .progress:
       startDTLSIfPossible()
-      connect()
+      connectIfPossible()
     case .failed:
       continuation.yield(.failed(iceEnd == nil ? .noPath : .consentLost))
     case .restartFailed:
@@ -365,7 +365,7 @@ package actor MediaEndpoint {
   private func handle(_ event: MediaComponent.Event) {
     switch event {
     case .connected:
-      connect()
+      connectIfPossible()
       rearm()
     case .failed(let error):
       continuation.yield(.failed(.dtls(error)))
@@ -375,7 +375,7 @@ package actor MediaEndpoint {
   }
 
   /// Media flows once all components that the peer has an end of are encrypted.
-  private func connect() {
+  private func connectIfPossible() {
     guard !isConnected, let paths, let security = components.first?.security,
       components.allSatisfy({ $0.srtp != nil || !paths.counts($0.number) })
     else { return }

@@ -89,8 +89,8 @@ extension Client {
     begin(call, agreed)
   }
 
-  /// The peer takes no RTCP where RTP goes. Hardly anybody does, so no offer has a second component for it, and those who
-  /// do could not be given one later. Media does without.
+  /// The peer takes no RTCP where RTP goes. Such peers are so rare that no offer has a second component for them, and once
+  /// they have answered it is too late for one: media does without.
   ///
   /// - Specification: RFC 5761 §5.1.1
   func withholdRTCP(_ index: Int, of call: ActiveCall) {
