@@ -77,6 +77,10 @@ import XMPPCore
     #expect(normal(again.jingle) == normal(jingle))
     #expect(text.contains("m=video 0 UDP/TLS/RTP/SAVPF 120 124\r\n"))
     #expect(text.contains("a=bundle-only\r\na=mid:1\r\n"))
+    // The events that are understood have a name in Jingle and none in SDP.
+    #expect(
+      jingle.contents.first?.description?.rtp?.payloadTypes.last?.parameters == [RTPParameter("events", "0-15")])
+    #expect(text.contains("a=fmtp:101 0-15\r\n"))
   }
 
   @Test("A track in several streams stays in all of them")

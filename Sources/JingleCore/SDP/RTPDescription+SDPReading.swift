@@ -96,6 +96,11 @@ extension RTPDescription.SDPReader {
         payloadType.clockrate = usual.clockrate
         payloadType.channels = usual.channels
       }
+      if payloadType.isTelephoneEvent {
+        for index in payloadType.parameters.indices where payloadType.parameters[index].name.isEmpty {
+          payloadType.parameters[index].name = RTPParameter.events
+        }
+      }
       payloadType.ptime = ptime
       payloadType.maxptime = maxptime
       finished.payloadTypes.append(payloadType)
@@ -152,7 +157,7 @@ extension RTPDescription.SDPReader {
       guard !part.isEmpty, description.payloadTypes[index].parameters.count < RTPParameter.maximumCount else {
         continue
       }
-      // Some formats, such as red and telephone-event, have a value without a name.
+      // Some formats, such as red, have a value without a name.
       let equals = part.firstIndex(of: "=")
       let name = equals.map { part[..<$0] } ?? ""
       let value = equals.map { part[part.index(after: $0)...] } ?? part

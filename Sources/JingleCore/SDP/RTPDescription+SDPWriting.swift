@@ -95,7 +95,8 @@ extension RTPDescription {
     var parts: [String] = []
     for parameter in payloadType.parameters where parameter != RTPParameter("") {
       let value = parameter.value.isEmpty ? "" : try checked(parameter.value, without: ";")
-      parts.append(parameter.name.isEmpty ? value : "\(try checked(parameter.name, without: " =;"))=\(value)")
+      let isBare = parameter.name.isEmpty || (payloadType.isTelephoneEvent && parameter.name == RTPParameter.events)
+      parts.append(isBare ? value : "\(try checked(parameter.name, without: " =;"))=\(value)")
     }
     return parts.joined(separator: ";")
   }

@@ -33,7 +33,7 @@ extension RTPCapability {
   /// - Specification: RFC 4733 §7.1.1 (`events`), §3.2
   package static func telephoneEvent(id: UInt8, clockrate: UInt32) -> RTPCapability {
     RTPCapability(
-      id: id, name: telephoneEventName, clockrate: clockrate, parameters: [RTPParameter("events", "0-15")])
+      id: id, name: telephoneEventName, clockrate: clockrate, parameters: [RTPParameter(RTPParameter.events, "0-15")])
   }
 
   var isTelephoneEvent: Bool { name == Self.telephoneEventName }
@@ -42,4 +42,11 @@ extension RTPCapability {
 extension RTPPayloadType {
   /// Not audio, although it stands among the encodings of it.
   package var isTelephoneEvent: Bool { name?.lowercased() == RTPCapability.telephoneEventName }
+}
+
+extension RTPParameter {
+  /// Which telephone events are understood. SDP has its value without the name.
+  ///
+  /// - Specification: RFC 4733 §7.1.1, §2.4.1
+  static let events = "events"
 }
