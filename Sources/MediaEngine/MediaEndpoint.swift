@@ -1,8 +1,9 @@
 package import MediaTime
 package import RTPCore
-import Synchronization
 
 /// One call's media path: ICE, DTLS, SRTP and the RTP session, on one media loop.
+///
+/// RTP and RTCP share one component of it, or RTCP has a second one.
 ///
 /// Its executor is the loop, so libnice's callbacks are already isolated here, and a packet passes from the socket to the
 /// playout in plain calls. Created by `start`, ended by `close`.
@@ -16,6 +17,10 @@ package actor MediaEndpoint {
     package var localAddresses: [String]
     /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544); never with `relayOnly`.
     package var usesTCP = true
+    /// Whether RTCP shares RTP's port. Where it does not, it has a component of its own, if the peer has an end of that.
+    ///
+    /// - Specification: RFC 5761 §5.1.3, RFC 8445 §5.1.1.1
+    package var multiplexesRTCP = true
     /// How long a path may bring nothing that authenticates before it counts as lost.
     ///
     /// - Specification: RFC 7675 §5.1
@@ -60,30 +65,12 @@ package actor MediaEndpoint {
 
   package typealias EncoderRequest = RTPSession.EncoderRequest
 
-  /// What is on its way from the codec threads.
-  private struct Outbox: ~Copyable {
-    struct Frames {
-      /// Bound: 25 frames (as many as a late codec thread makes at once), the oldest dropped.
-      var audio: [EncodedAudioFrame] = []
-      /// Bound: 10 frames; then all are dropped up to the next key frame, which is asked for.
-      var video: [(frame: EncodedVideoFrame, stream: Int)] = []
-      /// The streams that go on with a key frame.
-      var broken: Set<Int> = []
-      /// The streams whose decoders need a key frame of the peer.
-      var undecodable: Set<Int> = []
-
-      var isEmpty: Bool { audio.isEmpty && video.isEmpty && undecodable.isEmpty }
-    }
-
-    let frames = Mutex(Frames())
-  }
-
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
   /// In order; finishes with `close`. One consumer.
   package nonisolated let events: AsyncStream<MediaEvent>
 
   private nonisolated let loop: GLibLoop
-  private nonisolated let outbox = Outbox()
+  private nonisolated let outbox = MediaOutbox()
   private nonisolated let outboxSource = LoopSource()
   private let continuation: AsyncStream<MediaEvent>.Continuation
   private let configuration: Configuration
@@ -92,8 +79,10 @@ package actor MediaEndpoint {
   private var paths: ICEPaths?
   private var certificate: DTLSCertificate?
   private var dtlsParameters: (role: DTLSRole, fingerprints: [CertificateFingerprint])?
-  private var dtls: DTLSTransport?
-  private var srtp: SRTPSession?
+  /// That of RTP, and that of RTCP where it has one.
+  private var components: [MediaComponent] = []
+  /// Whether RTCP may go where RTP goes.
+  private var multiplexesRTCP: Bool
   private var rtp: RTPSession?
   private var outlets = Outlets()
 
@@ -107,15 +96,13 @@ package actor MediaEndpoint {
   /// Nothing was heard for too long, but a restart may mend that.
   private var isSilent = false
   private var transport = TransportStatistics()
-  private var dtlsReceived = 0
-  /// DTLS that arrives before the peer's fingerprint does. Bound: 8 datagrams, later ones dropped (they are repeated).
-  private var earlyDTLS: [[UInt8]] = []
   /// When the timer fires, at the latest when something is due.
   private var timerDeadline: Instant?
 
   package init(on loop: GLibLoop, _ configuration: Configuration) {
     self.loop = loop
     self.configuration = configuration
+    multiplexesRTCP = configuration.multiplexesRTCP
     (events, continuation) = AsyncStream.makeStream(of: MediaEvent.self)
   }
 
@@ -137,13 +124,17 @@ package actor MediaEndpoint {
     let certificate = try DTLSCertificate()
     let settings = ICEAgent.Configuration(
       controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
-      localAddresses: configuration.localAddresses, usesTCP: configuration.usesTCP)
+      localAddresses: configuration.localAddresses, usesTCP: configuration.usesTCP,
+      componentCount: configuration.multiplexesRTCP ? 1 : 2)
     let paths = ICEPaths(on: loop, settings, restartTimeout: configuration.restartTimeout) { [weak self] event in
       self?.assumeIsolated { $0.handle(event) }
     }
     guard let (credentials, candidates) = paths.begin() else { throw MediaFailure.noSockets }
     self.paths = paths
     self.certificate = certificate
+    components = (1...settings.componentCount).map { number in
+      MediaComponent(number, of: paths) { [weak self] event in self?.assumeIsolated { $0.handle(event) } }
+    }
     return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
   }
 
@@ -189,6 +180,14 @@ package actor MediaEndpoint {
     startDTLSIfPossible()
   }
 
+  /// The peer takes no RTCP where RTP goes, which is all that this endpoint has: none is sent, unless the peer shows that
+  /// it multiplexes all the same.
+  ///
+  /// - Specification: RFC 5761 §5.1.1
+  package func withholdRTCP() {
+    multiplexesRTCP = false
+  }
+
   /// What was negotiated. Media flows once the path is encrypted.
   package func startMedia(_ session: RTPSession, _ outlets: Outlets) {
     rtp = session
@@ -215,45 +214,25 @@ package actor MediaEndpoint {
 
   /// Hands one encoded frame over for sending. Callable from any thread; never waits.
   package nonisolated func send(_ frame: EncodedAudioFrame) {
-    hand { frames in
-      if frames.audio.count == 25 { frames.audio.removeFirst() }
-      frames.audio.append(frame)
-    }
+    if outbox.add(frame) { outboxSource.fireNow() }
   }
 
   /// Hands one encoded picture over for sending. Callable from any thread; never waits.
   ///
   /// - Parameter stream: the index in the session's `Configuration.video`.
   package nonisolated func send(_ frame: EncodedVideoFrame, stream: Int) {
-    hand { frames in
-      if frames.video.count == 10 {
-        frames.broken.formUnion(frames.video.map(\.stream))
-        frames.video.removeAll(keepingCapacity: true)
-      }
-      if frames.broken.contains(stream) {
-        guard frame.isKeyFrame else { return }
-        frames.broken.remove(stream)
-      }
-      frames.video.append((frame, stream))
-    }
+    if outbox.add(frame, stream: stream) { outboxSource.fireNow() }
   }
 
   /// The decoder cannot go on: asks the peer for a key frame. Callable from any thread; never waits.
   package nonisolated func requestKeyFrame(stream: Int) {
-    hand { $0.undecodable.insert(stream) }
-  }
-
-  private nonisolated func hand(_ add: (inout Outbox.Frames) -> Void) {
-    let wasEmpty = outbox.frames.withLock { frames in
-      defer { add(&frames) }
-      return frames.isEmpty
-    }
-    if wasEmpty { outboxSource.fireNow() }
+    if outbox.addUndecodable(stream: stream) { outboxSource.fireNow() }
   }
 
   package var statistics: (RTPSession.Statistics?, TransportStatistics) {
     var transport = transport
     transport.heardAt = heardAt
+    transport.carriesRTCP = control != nil
     return (rtp?.statistics, transport)
   }
 
@@ -261,7 +240,9 @@ package actor MediaEndpoint {
     ConnectivityReport(
       ice: paths?.state ?? .new, localCandidates: paths?.localCandidates ?? [],
       remoteCandidates: paths?.remoteCandidates ?? [], refusedCandidates: paths?.refusedCandidates ?? 0,
-      servers: paths?.servers ?? configuration.servers, dtlsDatagramsReceived: dtlsReceived, dtlsStarted: dtls != nil)
+      servers: paths?.servers ?? configuration.servers,
+      dtlsDatagramsReceived: components.reduce(0) { $0 + $1.dtlsReceived },
+      dtlsStarted: components.contains(where: \.isStarted))
   }
 
   /// Says goodbye to the peer (RTCP BYE, DTLS close_notify) and lets everything go. Later calls do nothing.
@@ -271,27 +252,19 @@ package actor MediaEndpoint {
     if isConnected {
       rtp?.finish(at: SystemClock.now)
       flush()
-      dtls?.close()
+      for component in components { component.close() }
     }
     timer.destroy()
     outboxSource.destroy()
     paths?.close()
     paths = nil
-    dtls = nil
-    srtp = nil
+    components = []
     outlets = Outlets()
     continuation.finish()
   }
 
   private func drainOutbox() {
-    let frames = outbox.frames.withLock { frames in
-      defer {
-        frames.audio.removeAll(keepingCapacity: true)
-        frames.video.removeAll(keepingCapacity: true)
-        frames.undecodable.removeAll()
-      }
-      return frames
-    }
+    let frames = outbox.take()
     guard isConnected, !isClosed else { return }
     let now = SystemClock.now
     for stream in frames.undecodable { rtp?.requestKeyFrame(stream: stream, at: now) }
@@ -306,8 +279,8 @@ package actor MediaEndpoint {
   private func handle(_ event: ICEPaths.Event) {
     guard !isClosed else { return }
     switch event {
-    case .datagram(let datagram):
-      return receive(datagram)
+    case .datagram(let datagram, let component):
+      return receive(datagram, over: component)
     case .candidate(let candidate):
       continuation.yield(.candidate(candidate))
     case .gatheringDone:
@@ -323,6 +296,9 @@ package actor MediaEndpoint {
         continuation.yield(.pathChanged(path))
       }
       startDTLSIfPossible()
+    case .progress:
+      startDTLSIfPossible()
+      connectIfPossible()
     case .failed:
       continuation.yield(.failed(iceEnd == nil ? .noPath : .consentLost))
     case .restartFailed:
@@ -336,28 +312,30 @@ package actor MediaEndpoint {
   // MARK: A datagram's way in
 
   /// Straight line: demultiplex, decrypt in place, hand to the RTP session, see what it wants.
-  private func receive(_ datagram: UnsafeMutableRawBufferPointer) {
-    guard !isClosed else { return }
+  private func receive(_ datagram: UnsafeMutableRawBufferPointer, over number: Int) {
+    guard !isClosed, components.indices.contains(number - 1) else { return }
+    let component = components[number - 1]
     switch DatagramKind(datagram.assumingMemoryBound(to: UInt8.self).span) {
-    case .dtls: receiveDTLS(UnsafeRawBufferPointer(datagram))
-    case .rtp: receiveMedia { srtp throws(SRTPError) in try srtp.unprotectRTP(datagram) }
-    case .rtcp: receiveMedia { srtp throws(SRTPError) in try srtp.unprotectRTCP(datagram) }
-    case .stun, .zrtp, .turnChannel, .unknown: transport.unknown += 1
-    }
-  }
-
-  private func receiveDTLS(_ datagram: UnsafeRawBufferPointer) {
-    dtlsReceived += 1
-    if let dtls {
-      dtls.receive(datagram)
+    case .dtls:
+      component.receive(UnsafeRawBufferPointer(datagram))
       rearm()
-    } else if earlyDTLS.count < 8 {
-      earlyDTLS.append(Array(datagram))
+    case .rtp where number == 1:
+      receiveMedia(over: component) { srtp throws(SRTPError) in try srtp.unprotectRTP(datagram) }
+    case .rtcp:
+      receiveMedia(over: component) { srtp throws(SRTPError) in
+        let packet = try srtp.unprotectRTCP(datagram)
+        // Whoever multiplexes without a word of it can be answered likewise.
+        if control == nil { multiplexesRTCP = true }
+        return packet
+      }
+    case .stun, .rtp, .zrtp, .turnChannel, .unknown: transport.unknown += 1
     }
   }
 
-  private func receiveMedia(_ unprotect: (SRTPSession) throws(SRTPError) -> UnsafeRawBufferPointer) {
-    guard let srtp else { return transport.early += 1 }
+  private func receiveMedia(
+    over component: MediaComponent, _ unprotect: (SRTPSession) throws(SRTPError) -> UnsafeRawBufferPointer
+  ) {
+    guard let srtp = component.srtp else { return transport.early += 1 }
     do {
       let packet = try unprotect(srtp)
       let now = SystemClock.now
@@ -373,33 +351,21 @@ package actor MediaEndpoint {
   // MARK: DTLS
 
   private func startDTLSIfPossible() {
-    guard dtls == nil, let parameters = dtlsParameters, let certificate, iceEnd != nil, let paths else { return }
-    do {
-      let transport = try DTLSTransport(
-        certificate: certificate, role: parameters.role, fingerprints: parameters.fingerprints,
-        send: { _ = paths.send($0) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
-      dtls = transport
-      transport.start()
-      for datagram in earlyDTLS { datagram.withUnsafeBytes { transport.receive($0) } }
-      earlyDTLS = []
-      rearm()
-    } catch {
-      continuation.yield(.failed(.dtls(error)))
+    guard let parameters = dtlsParameters, let certificate, iceEnd != nil, let paths else { return }
+    for component in components where !component.isStarted && paths.isConnected(component.number) {
+      do {
+        try component.start(certificate, parameters.role, parameters.fingerprints)
+      } catch {
+        continuation.yield(.failed(.dtls(error)))
+      }
     }
+    rearm()
   }
 
-  private func handle(_ event: DTLSTransport.Event) {
+  private func handle(_ event: MediaComponent.Event) {
     switch event {
-    case .connected(let material, let version):
-      do {
-        srtp = try SRTPSession(material)
-      } catch {
-        continuation.yield(.failed(.dtls(.setUp("libsrtp2 status \(error.status.rawValue)"))))
-        return
-      }
-      isConnected = true
-      heardAt = SystemClock.now
-      reportConnection(profile: material.profile, version: version)
+    case .connected:
+      connectIfPossible()
       rearm()
     case .failed(let error):
       continuation.yield(.failed(.dtls(error)))
@@ -408,13 +374,19 @@ package actor MediaEndpoint {
     }
   }
 
-  private func reportConnection(profile: SRTPProfile, version: String) {
+  /// Media flows once all components that the peer has an end of are encrypted.
+  private func connectIfPossible() {
+    guard !isConnected, let paths, let security = components.first?.security,
+      components.allSatisfy({ $0.srtp != nil || !paths.counts($0.number) })
+    else { return }
+    isConnected = true
+    heardAt = SystemClock.now
     guard let path, let iceStart, let iceEnd else { return }
     continuation.yield(
       .connected(
         MediaConnection(
-          path: path, iceTime: max(.zero, iceEnd - iceStart), dtlsTime: SystemClock.now - iceEnd, dtlsVersion: version,
-          srtpProfile: profile)))
+          path: path, iceTime: max(.zero, iceEnd - iceStart), dtlsTime: SystemClock.now - iceEnd,
+          dtlsVersion: security.version, srtpProfile: security.profile)))
   }
 
   // MARK: The RTP session's wishes
@@ -422,7 +394,7 @@ package actor MediaEndpoint {
   private func timeout() {
     guard !isClosed else { return }
     timerDeadline = nil
-    if let delay = dtls?.timeoutDelay, delay <= .zero { dtls?.timeout() }
+    for component in components { component.timeout() }
     let now = SystemClock.now
     paths?.timeout(at: now)
     if isConnected {
@@ -455,15 +427,19 @@ package actor MediaEndpoint {
     rearm()
   }
 
-  /// When the silence has lasted too long; nil where none is to be expected otherwise.
+  /// When the silence has lasted too long; nil where none is to be expected otherwise: without RTCP a peer that only
+  /// listens says nothing, and its answers to ICE's checks are all that tells of its consent.
   private var silenceDeadline: Instant? {
-    guard rtp?.isFlowing == true else { return nil }
+    guard rtp?.isFlowing == true, control != nil else { return nil }
     return heardAt.map { $0 + configuration.consentTimeout }
   }
 
   private func rearm() {
     let now = SystemClock.now
-    var next = dtls?.timeoutDelay.map { now + $0 }
+    var next: Instant?
+    for component in components {
+      if let delay = component.timeoutDelay { next = min(next ?? now + delay, now + delay) }
+    }
     if isConnected, let deadline = rtp?.nextDeadline { next = min(next ?? deadline, deadline) }
     if let deadline = silenceDeadline { next = min(next ?? deadline, deadline) }
     if let deadline = paths?.nextDeadline { next = min(next ?? deadline, deadline) }
@@ -474,16 +450,18 @@ package actor MediaEndpoint {
     timer.fire(after: next - now)
   }
 
+  /// What carries RTCP; nil where nothing does.
+  private var control: MediaComponent? {
+    if components.count == 2, components[1].srtp != nil { return components[1] }
+    return multiplexesRTCP ? components.first : nil
+  }
+
   private func transmit(_ packet: inout RTPSession.OutgoingPacket) {
-    guard let srtp, let paths else { return }
+    guard let component = packet.kind == .rtp ? components.first : control else { return }
     do {
-      switch packet.kind {
-      case .rtp: try srtp.protectRTP(&packet.bytes)
-      case .rtcp: try srtp.protectRTCP(&packet.bytes)
-      }
+      try component.send(&packet)
     } catch {
-      return transport.refused += 1
+      transport.refused += 1
     }
-    packet.bytes.withUnsafeBytes { _ = paths.send($0) }
   }
 }

@@ -78,12 +78,14 @@ package struct ConnectivityReport: Sendable {
 package struct TransportStatistics: Sendable {
   /// When the peer was last heard, by what only the peer can have sent.
   package var heardAt: Instant?
+  /// Whether the peer lets itself be heard by its reports, even while it sends no media.
+  package var carriesRTCP = true
   /// SRTP or SRTCP that did not authenticate.
   package var unauthenticated = 0
   /// SRTP replays and other packets that libsrtp2 refused.
   package var refused = 0
   /// Media that came before there were keys.
   package var early = 0
-  /// Datagrams that are neither STUN, DTLS nor RTP.
+  /// Datagrams that are neither STUN, DTLS nor RTP, and RTP on RTCP's own port.
   package var unknown = 0
 }

@@ -59,7 +59,7 @@ struct MidCallTests {
     try await until { eye.count > before + count }
   }
 
-  @Test(arguments: [VideoCallTests.Habit.none, .noBundle, .noHeaderExtensionsAndNoSources])
+  @Test(arguments: [VideoCallTests.Habit.none, .noBundle, .noHeaderExtensionsAndNoSources, .noBundleNorMultiplexing])
   func `a call goes from sound to pictures, a shared screen, and back`(habit: VideoCallTests.Habit) async throws {
     let server = InMemoryServer(rewriting: habit.apply)
     let (ear, eye, screen, back) = (Ear(), Eye(), Eye(), Eye())
@@ -195,6 +195,29 @@ struct MidCallTests {
         try await hears(theirEar)
       }
       #expect(ends.ours.entries.warnings.isEmpty && ends.theirs.entries.warnings.isEmpty)
+    }
+  }
+
+  @Test func `a new transport has a place for RTCP where the old one had none, and restarts with it`() async throws {
+    let server = InMemoryServer(rewriting: VideoCallTests.Habit.noBundleNorMultiplexing.apply)
+    let (ear, theirEar) = (Ear(), Ear())
+    try await withConnected(.tone(440, to: ear), over: server, { .tone(880, to: theirEar) }) { ends in
+      let changes: @Sendable () -> [Int] = {
+        [ends.ours, ends.theirs].map { $0.entries.names.count { $0 == "pathChanged" } }
+      }
+      // Long enough for reports, were there any.
+      try await until { await ends.call.statistics?.duration ?? .zero > .seconds(3) }
+      #expect(await ends.call.statistics?.roundTripTime == nil)
+      var before = changes()
+      try await ends.call.replaceTransports()
+      try await until { changes() == before.map { $0 + 1 } }
+      try await until { await ends.call.statistics?.roundTripTime != nil }
+      before = changes()
+      try await ends.peer.restartICE()
+      try await until { changes() == before.map { $0 + 1 } }
+      try await hears(ear)
+      try await hears(theirEar)
+      #expect(ends.ours.entries.warnings.count == 1 && ends.theirs.entries.warnings.isEmpty)
     }
   }
 

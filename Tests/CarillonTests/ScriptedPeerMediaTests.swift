@@ -19,7 +19,7 @@ struct ScriptedPeerMediaTests {
   /// What a peer does unlike others.
   struct Habits: OptionSet, Sendable {
     let rawValue: Int
-    /// Offers and answers without rtcp-mux.
+    /// Offers and answers without rtcp-mux: RTCP has a component of its own.
     static let withoutMultiplexing = Habits(rawValue: 1)
     /// Tells each candidate in a stanza of its own, after an offer or answer without any.
     static let oneByOne = Habits(rawValue: 2)
@@ -29,6 +29,10 @@ struct ScriptedPeerMediaTests {
     static let passive = Habits(rawValue: 8)
     /// Answers under payload types of its own.
     static let renumbers = Habits(rawValue: 16)
+    /// Multiplexes, and does not say so.
+    static let multiplexesTacitly = Habits(rawValue: 32)
+    /// The same, with its one content in a bundle.
+    static let bundlesOne = Habits(rawValue: 64)
   }
 
   // MARK: The peer
@@ -40,7 +44,9 @@ struct ScriptedPeerMediaTests {
     let habits: Habits
 
     init(on loop: GLibLoop, controlling: Bool, _ habits: Habits) async throws {
-      endpoint = MediaEndpoint(on: loop, .init(controlling: controlling, localAddresses: ["127.0.0.1"]))
+      var configuration = MediaEndpoint.Configuration(controlling: controlling, localAddresses: ["127.0.0.1"])
+      configuration.multiplexesRTCP = !habits.contains(.withoutMultiplexing)
+      endpoint = MediaEndpoint(on: loop, configuration)
       local = try await endpoint.start()
       self.habits = habits
     }
@@ -68,6 +74,14 @@ struct ScriptedPeerMediaTests {
       await endpoint.addRemote(remote.candidates.compactMap { MediaEngine.ICECandidate($0) })
       await endpoint.setDTLS(
         role: role, fingerprints: [CertificateFingerprint(try #require(remote.fingerprint))])
+    }
+
+    /// Whether each side has heard of the other's reports; nil when RTCP has no way.
+    var exchangesReports: Bool? {
+      get async {
+        let (session, transport) = await endpoint.statistics
+        return transport.carriesRTCP ? session?.roundTripTime != nil : nil
+      }
     }
 
     /// Sends back what comes.
@@ -119,7 +133,7 @@ struct ScriptedPeerMediaTests {
           paths.append((content.name, path))
           let theirs = try #require(content.description?.rtp)
           var ours = try #require(theirs.answer(supporting: [.opus(), .vp8()]))
-          ours.rtcpMux = !habits.contains(.withoutMultiplexing)
+          ours.rtcpMux = habits.isDisjoint(with: [.withoutMultiplexing, .multiplexesTacitly])
           let offered = ours.payloadTypes[0].id
           if habits.contains(.renumbers) { ours.payloadTypes[0].id = 99 }
           answer.contents.append(
@@ -144,6 +158,14 @@ struct ScriptedPeerMediaTests {
           }
         }
         try await until { ear.strongest(of: [440, 880]) == 440 }
+        for (_, path) in paths where habits.contains(.multiplexesTacitly) {
+          try await until { await path.exchangesReports == true }
+        }
+        if habits.contains(.withoutMultiplexing) {
+          // Long enough for reports, of which the first would show the peer that there is a way for its own.
+          try await Task.sleep(for: .seconds(4))
+          for (_, path) in paths { #expect(await path.exchangesReports == nil) }
+        }
         try await bob.request(Jingle(.sessionTerminate, sid: offer.sid, reason: Jingle.Reason(.success)), to: caller)
         let (events, error) = await result
         #expect(error == nil)
@@ -168,10 +190,11 @@ struct ScriptedPeerMediaTests {
         _ = try await bob.message("proceed")
         let path = try await Path(on: loop, controlling: true, habits)
         var description = RTPDescription.opus
-        description.rtcpMux = !habits.contains(.withoutMultiplexing)
+        description.rtcpMux = habits.isDisjoint(with: [.withoutMultiplexing, .multiplexesTacitly, .bundlesOne])
+        let groups = habits.contains(.bundlesOne) ? [ContentGroup(.bundle, ["microphone"])] : []
         let contents: [Jingle.Content] = [.audio(description, try path.transport(.actpass), name: "microphone")]
         await path.echo(receiving: 111, sending: 111)
-        try await bob.request(Jingle(.sessionInitiate, sid: "call", contents: contents), to: own)
+        try await bob.request(Jingle(.sessionInitiate, sid: "call", contents: contents, groups: groups), to: own)
         for candidate in path.candidates where habits.contains(.oneByOne) {
           let one = ICETransport(
             ufrag: path.local.credentials.ufrag, pwd: path.local.credentials.password, candidates: [candidate])
@@ -180,6 +203,7 @@ struct ScriptedPeerMediaTests {
         let (accept, _) = try await bob.jingle(.sessionAccept)
         try await path.begin(try #require(accept.contents.first), role: .server)
         try await until { ear.strongest(of: [440, 880]) == 440 }
+        if !habits.isSubset(of: .oneByOne) { try await until { await path.exchangesReports == true } }
         try await bob.request(Jingle(.sessionTerminate, sid: "call", reason: Jingle.Reason(.success)), to: own)
         try await until { await alice.isIdle }
         await path.endpoint.close()
@@ -203,8 +227,14 @@ struct ScriptedPeerMediaTests {
     #expect(try await called(media).report != nil)
   }
 
-  @Test func `a peer that does not multiplex is heard`() async throws {
-    #expect(try await called(.tone(440, to: ear), .withoutMultiplexing).report != nil)
+  @Test func `a peer that does not multiplex is heard, and sent no RTCP where RTP goes`() async throws {
+    let events = try await called(.tone(440, to: ear), .withoutMultiplexing)
+    #expect(events.report != nil)
+    #expect(events.warnings.count == 1 && events.warnings[0].message.contains("rtcp-mux"))
+  }
+
+  @Test func `a peer that multiplexes without a word of it is sent RTCP once it has sent some`() async throws {
+    #expect(try await called(.tone(440, to: ear), .multiplexesTacitly).report != nil)
   }
 
   @Test func `a gateway that begins DTLS and tells its fingerprint before it answers is heard`() async throws {
@@ -221,11 +251,16 @@ struct ScriptedPeerMediaTests {
 
   // MARK: Called by such a peer
 
-  @Test(arguments: [[], .oneByOne, .withoutMultiplexing] as [Habits])
+  @Test(
+    arguments: [
+      [], .oneByOne, .withoutMultiplexing, [.withoutMultiplexing, .oneByOne], .multiplexesTacitly, .bundlesOne,
+    ] as [Habits])
   func `a call of such a peer is answered in its own terms`(habits: Habits) async throws {
     let content = try #require(try await calling(habits).contents.first)
     #expect(content.name == "microphone")
-    #expect(content.description?.rtp?.rtcpMux == !habits.contains(.withoutMultiplexing))
-    #expect(content.transport?.iceUDP?.candidates.isEmpty == false)
+    let multiplexes = habits.isDisjoint(with: [.withoutMultiplexing, .multiplexesTacitly])
+    #expect(content.description?.rtp?.rtcpMux == multiplexes)
+    let components = try #require(content.transport?.iceUDP).candidates.map(\.component)
+    #expect(Set(components) == (multiplexes ? [1] : [1, 2]))
   }
 }

@@ -21,6 +21,10 @@ struct VideoCallTests {
     case noFeedback
     /// No RFC 4588.
     case noRetransmissions
+    /// No word of rtcp-mux, which goes without saying in a bundle.
+    case noMultiplexing
+    /// A transport for each content, without RTCP for who calls.
+    case noBundleNorMultiplexing
 
     func apply(_ element: XMLElement) -> XMLElement {
       var element = element
@@ -34,15 +38,15 @@ struct VideoCallTests {
     private func drops(_ child: XMLElement) -> Bool {
       let dropped: Set<String> =
         switch self {
-        case .none: []
-        case .noBundle: [ContentGroup.namespace]
+        case .none, .noRetransmissions, .noMultiplexing: []
+        case .noBundle, .noBundleNorMultiplexing: [ContentGroup.namespace]
         case .noSources: [RTPSource.namespace]
         case .noHeaderExtensions: [RTPHeaderExtension.namespace]
         case .noHeaderExtensionsAndNoSources: [RTPHeaderExtension.namespace, RTPSource.namespace]
         case .noFeedback: [RTPFeedback.namespace]
-        case .noRetransmissions: []
         }
       if case .noRetransmissions = self, child[attribute: "name"] == "rtx" { return true }
+      if [.noMultiplexing, .noBundleNorMultiplexing].contains(self), child.name == "rtcp-mux" { return true }
       return dropped.contains(child.namespace)
     }
   }
@@ -69,11 +73,13 @@ struct VideoCallTests {
     #expect(aliceEye.sees(Paint.blue) && bobEye.sees(Paint.red))
     #expect(aliceEye.isFinished && bobEye.isFinished)
     #expect(aliceEar.strongest(of: [440, 880]) == 880 && bobEar.strongest(of: [440, 880]) == 440)
+    // Who calls has no place for what is not multiplexed.
+    #expect(alice.warnings.map { $0.message.contains("rtcp-mux") } == (habit == .noBundleNorMultiplexing ? [true] : []))
+    #expect(bob.entries.warnings.isEmpty)
     for events in [alice, bob.entries] {
       let report = try #require(events.report)
       #expect(report.audioCodec == "opus/48000/2" && report.videoCodec == "VP8/90000")
-      #expect(report.isBundled == (habit != .noBundle))
-      #expect(events.warnings.isEmpty)
+      #expect(report.isBundled == ![.noBundle, .noBundleNorMultiplexing].contains(habit))
       let statistics = try #require(events.end?.statistics)
       let (sent, received) = (try #require(statistics.outbound(.video)), try #require(statistics.inbound(.video)))
       #expect(sent.video?.framesEncoded ?? 0 > 30 && sent.video?.frameWidth == 160 && sent.video?.frameHeight == 120)

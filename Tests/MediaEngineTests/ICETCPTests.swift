@@ -178,7 +178,7 @@ private actor End {
       self?.assumeIsolated { this in
         switch event {
         case .path(let path): this.path = path
-        case .datagram(let datagram): this.received.append(datagram.count)
+        case .datagram(let datagram, _): this.received.append(datagram.count)
         default: break
         }
       }
@@ -195,7 +195,7 @@ private actor End {
   /// - Returns: how many datagrams went out.
   func send(_ count: Int) -> Int {
     let datagram = [UInt8](repeating: 0x80, count: 1_200)
-    return (0..<count).count { _ in datagram.withUnsafeBytes { paths?.send($0) == true } }
+    return (0..<count).count { _ in datagram.withUnsafeBytes { paths?.send($0, over: 1) == true } }
   }
 
   /// Keeps the loop from reading.

@@ -21,11 +21,12 @@ final class Party: Sendable {
 
   init(
     on loop: GLibLoop = GLibLoop(), controlling: Bool, servers: [ICEServer] = [], relayOnly: Bool = false,
-    localAddresses: [String] = ["127.0.0.1"], consentTimeout: Duration = .seconds(30),
+    localAddresses: [String] = ["127.0.0.1"], multiplexesRTCP: Bool = true, consentTimeout: Duration = .seconds(30),
     restartTimeout: Duration = .seconds(30)
   ) {
     var configuration = MediaEndpoint.Configuration(
       controlling: controlling, servers: servers, relayOnly: relayOnly, localAddresses: localAddresses)
+    configuration.multiplexesRTCP = multiplexesRTCP
     configuration.consentTimeout = consentTimeout
     configuration.restartTimeout = restartTimeout
     endpoint = MediaEndpoint(on: loop, configuration)
@@ -140,25 +141,33 @@ struct Pair {
   ///
   /// - Parameters:
   ///   - relay: what stands between them; nil for none.
+  ///   - control: the same between their components for RTCP, which they have if there is one.
   ///   - lie: what `a` is told about `b` that is not so.
   init(
-    on loops: (GLibLoop, GLibLoop)? = nil, relay: UDPRelay? = nil, lie: Lie? = nil,
+    on loops: (GLibLoop, GLibLoop)? = nil, relay: UDPRelay? = nil, control: UDPRelay? = nil, lie: Lie? = nil,
     consentTimeout: Duration = .seconds(30), restartTimeout: Duration = .seconds(30)
   ) async throws {
     let loop = GLibLoop()
     a = Party(
-      on: loops?.0 ?? loop, controlling: true, consentTimeout: consentTimeout,
+      on: loops?.0 ?? loop, controlling: true, multiplexesRTCP: control == nil, consentTimeout: consentTimeout,
       restartTimeout: restartTimeout)
     b = Party(
-      on: loops?.1 ?? loop, controlling: false, consentTimeout: consentTimeout,
+      on: loops?.1 ?? loop, controlling: false, multiplexesRTCP: control == nil, consentTimeout: consentTimeout,
       restartTimeout: restartTimeout)
     var ofA = try await a.endpoint.start()
     var ofB = try await b.endpoint.start()
     descriptions = [ofA, ofB]
-    if let relay {
-      try relay.run(between: #require(ofA.candidates.first?.port), #require(ofB.candidates.first?.port))
-      ofA.candidates = [ofA.candidates[0].at(port: relay.port(towards: .b))]
-      ofB.candidates = [ofB.candidates[0].at(port: relay.port(towards: .a))]
+    if relay != nil || control != nil {
+      let (candidatesOfA, candidatesOfB) = (ofA.candidates, ofB.candidates)
+      (ofA.candidates, ofB.candidates) = ([], [])
+      for (component, relay) in [(1, relay), (2, control)] {
+        guard let relay else { continue }
+        let one = try #require(candidatesOfA.first { $0.component == component && $0.transport == .udp })
+        let other = try #require(candidatesOfB.first { $0.component == component && $0.transport == .udp })
+        relay.run(between: one.port, other.port)
+        ofA.candidates.append(one.at(port: relay.port(towards: .b)))
+        ofB.candidates.append(other.at(port: relay.port(towards: .a)))
+      }
     }
     switch lie {
     case .password: ofB.credentials.password = String(ofB.credentials.password.reversed())

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("A relayed path", .timeLimit(.minutes(1)), .enabled(if: TURNServer.isInstalled, "needs coturn's turnserver"))
 struct RelayedPathTests {
-  @Test("says which server relays it and how that is reached", arguments: [true, false])
-  func server(overTCP: Bool) async throws {
+  @Test("says which server relays it and how that is reached", arguments: [true, false], [true, false])
+  func server(overTCP: Bool, multiplexesRTCP: Bool) async throws {
     let server = try TURNServer()
     defer { server.stop() }
     await server.answers()
@@ -18,8 +18,9 @@ struct RelayedPathTests {
         name: names[overTCP ? 1 : 0])
     }
     // Both have one address, as they mostly do.
-    let a = Party(on: loop, controlling: true, servers: overTCP ? [both[1]] : both, relayOnly: true)
-    let b = Party(on: loop, controlling: false)
+    let a = Party(on: loop, controlling: true, servers: overTCP ? [both[1]] : both, relayOnly: true,
+      multiplexesRTCP: multiplexesRTCP)
+    let b = Party(on: loop, controlling: false, multiplexesRTCP: multiplexesRTCP)
     let ofA = try await a.endpoint.start()
     let ofB = try await b.endpoint.start()
     #expect(ofA.candidates.isEmpty, "nothing but relayed ones")
@@ -33,7 +34,7 @@ struct RelayedPathTests {
       return candidates
     }
     let candidates = await feed.value
-    #expect(!candidates.isEmpty)
+    #expect(Set(candidates.map(\.component)) == (multiplexesRTCP ? [1] : [1, 2]))
     #expect(candidates.allSatisfy { $0.kind == .relay && $0.ufrag == ofA.credentials.ufrag })
     await a.endpoint.setDTLS(role: .client, fingerprints: [ofB.fingerprint])
     await b.endpoint.setDTLS(role: .server, fingerprints: [ofA.fingerprint])
@@ -45,6 +46,7 @@ struct RelayedPathTests {
     #expect(connection.local.kind == .relay)
     #expect(connection.path.relay?.name == names[overTCP ? 1 : 0])
     #expect(try #require(await b.connected()).path.relay == nil)
+    for party in [a, b] { #expect(await party.endpoint.statistics.1.carriesRTCP) }
     await a.endpoint.close()
     await b.endpoint.close()
   }

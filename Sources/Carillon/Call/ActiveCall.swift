@@ -84,6 +84,8 @@ final class ActiveCall {
     /// The content under whose name it is spoken of.
     var owner: String?
     var local: MediaEndpoint.LocalDescription?
+    /// Whether RTCP goes where RTP goes, as far as is known.
+    var multiplexesRTCP: Bool
     var remoteUfrag: String?
     /// This side's part in DTLS, once it is agreed on.
     var role: JingleCore.DTLSRole?
@@ -136,6 +138,8 @@ final class ActiveCall {
   /// How many contents the peer has wanted so far.
   var offeredByPeer = 0
   var transports: [Int: Transport] = [:]
+  /// Which of them the first content of the peer's offer is to have, if it has one of its own.
+  var firstTransport = 0
   /// How many there have been: no index is used again.
   private var transportCount = 0
   /// The streams that this side may send.
@@ -206,6 +210,9 @@ final class ActiveCall {
   /// Whether sound and pictures share a transport.
   var isBundled: Bool { contents.count > 1 && Set(contents.map(\.transport)).count < contents.count }
 
+  /// Whether the peer takes RTCP where RTP goes, as far as is known.
+  var multiplexesRTCP: Bool { transports.values.allSatisfy(\.multiplexesRTCP) }
+
   var party: Jingle.Party { isOutgoing ? .initiator : .responder }
 
   var nextDeadline: Instant? {
@@ -216,9 +223,9 @@ final class ActiveCall {
   var nextTransport: Int { transportCount }
 
   /// - Returns: false when there is or was one of this index.
-  func addTransport(_ index: Int) -> Bool {
+  func addTransport(_ index: Int, multiplexesRTCP: Bool) -> Bool {
     guard transports[index] == nil else { return false }
-    transports[index] = Transport()
+    transports[index] = Transport(multiplexesRTCP: multiplexesRTCP)
     transportCount = max(transportCount, index + 1)
     return true
   }

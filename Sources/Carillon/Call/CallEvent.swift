@@ -78,7 +78,7 @@ public enum MediaAbsence: String, Hashable, Sendable {
   case nothingDecrypts
   /// Packets come under payload types that were not agreed on.
   case unknownPayloadType
-  /// Nothing tells why: the peer's reports come, its media does not.
+  /// Nothing tells why: the peer's reports come, or there are none to come, and its media does not.
   case notSent
 }
 

@@ -70,7 +70,7 @@ extension Client {
         var addition = addition
         addition.waiter = continuation
         call.additions.append(addition)
-        open(content.transport, of: call)
+        open(content.transport, of: call, multiplexesRTCP: call.multiplexesRTCP)
         call.deadlines[.addition(name)] = SystemClock.now + Client.patience
         advanceAdditions(of: call)
         rearm()
@@ -97,9 +97,9 @@ extension Client {
     if there.count >= ActiveCall.maximumContents { throw CallError(.failed, "The call has too many contents already.") }
   }
 
-  /// The bundle's, or one to be opened.
+  /// The bundle's, or one to be opened: what does not multiplex cannot be in a bundle (RFC 9143 §9.3).
   private func transportToAdd(to call: ActiveCall) -> Int {
-    call.bundles ? call.contents.first?.transport ?? call.nextTransport : call.nextTransport
+    call.bundles && call.multiplexesRTCP ? call.contents.first?.transport ?? call.nextTransport : call.nextTransport
   }
 
   private func withdraw(_ name: String, _ error: any Error, from id: UUID) {
@@ -139,6 +139,8 @@ extension Client {
     var description = MediaNegotiation.offer(
       content.kind, content.streams, sends: content.media.sends(content.kind),
       beside: call.transports[bundle]?.numbers ?? .init())
+    let multiplexes = call.transports[content.transport]?.multiplexesRTCP == true
+    description.rtcpMux = multiplexes
     description.categories = content.categories.map(\.rawValue).sorted().compactMap(ContentCategory.init)
     if !isShared { call.transports[content.transport]?.owner = content.name }
     if let index = call.additions.firstIndex(where: { $0.content.name == content.name }) {
@@ -151,7 +153,7 @@ extension Client {
         Jingle.Content(
           creator: content.creator, name: content.name, senders: content.senders, description: .rtp(description),
           transport: .iceUDP(transport(content.transport, setup: .actpass, of: call)))
-      ], groups: group.contents.count > 1 ? [group] : [])
+      ], groups: group.contents.count > 1 && multiplexes ? [group] : [])
   }
 
   /// The peer takes a content of ours.
@@ -174,6 +176,9 @@ extension Client {
         guard let remote = answer.transport?.iceUDP, let fingerprint = remote.fingerprint, remote.credentials != nil
         else { throw CallError(.protocolViolation, "its transport has no credentials or no fingerprint") }
         path = (remote, try JingleCore.DTLSRole(offered: .actpass, answered: fingerprint.setup))
+        if !offered.multiplexesRTCP(answeredBy: description, bundled: !bundled.isEmpty) {
+          withholdRTCP(ours.transport, of: call)
+        }
       }
       let content = MediaNegotiation.Content(
         name: ours.name, kind: ours.kind, agreements: agreements,
@@ -272,7 +277,8 @@ extension Client {
       transport: call.transports[old.transport] != nil && !isShared(old.transport, of: call)
         ? call.nextTransport : old.transport)
     call.additions.append(addition)
-    open(addition.content.transport, of: call)
+    open(
+      addition.content.transport, of: call, multiplexesRTCP: addition.offer?.description?.rtp?.rtcpMux ?? true)
     advanceAdditions(of: call)
   }
 

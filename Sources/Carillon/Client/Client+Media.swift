@@ -22,8 +22,11 @@ extension Client {
   }
 
   /// Opens one of the call's transports, unless it is open already.
-  func open(_ index: Int, of call: ActiveCall) {
-    if call.addTransport(index) { call.command.yield(.open(index)) }
+  ///
+  /// - Parameter multiplexesRTCP: whether RTCP goes where RTP goes; else it gets a component of its own.
+  func open(_ index: Int, of call: ActiveCall, multiplexesRTCP: Bool = true) {
+    guard call.addTransport(index, multiplexesRTCP: multiplexesRTCP) else { return }
+    call.command.yield(.open(index, multiplexesRTCP: multiplexesRTCP))
   }
 
   func close(_ index: Int, of call: ActiveCall) {

@@ -63,6 +63,9 @@ extension Client {
       else { continue }
       do {
         let agreements = try offered.agreements(answeredBy: description)
+        if !offered.multiplexesRTCP(answeredBy: description, bundled: answer.groups.bundle(ours.name)) {
+          withholdRTCP(ours.transport, of: call)
+        }
         guard let (remote, setup) = remoteTransport(ours.transport, answer.contents, of: call) else { continue }
         guard let setup else { return refuseUnencrypted(call) }
         agreed.append(
@@ -84,6 +87,24 @@ extension Client {
         call, .failedApplication, CallError(.nothingInCommon, "\(call.peer) accepted the call without its media."))
     }
     begin(call, agreed)
+  }
+
+  /// The peer takes no RTCP where RTP goes. Such peers are so rare that no offer has a second component for them, and once
+  /// they have answered it is too late for one: media does without.
+  ///
+  /// - Specification: RFC 5761 §5.1.1
+  func withholdRTCP(_ index: Int, of call: ActiveCall) {
+    guard call.transports[index]?.multiplexesRTCP == true else { return }
+    let isNews = call.multiplexesRTCP
+    call.transports[index]?.multiplexesRTCP = false
+    call.command.yield(.transport(index, .withholdRTCP))
+    guard isNews else { return }
+    call.tell(
+      .warning(
+        CallError(
+          .nothingInCommon,
+          "\(call.peer) does not multiplex RTCP (rtcp-mux, RFC 5761): the media goes without reports, so that nobody "
+            + "knows of losses and delays. Let \(call.peer.bare) call, and there will be some.")))
   }
 
   /// Moves the contents that the peer bundles onto one transport.
@@ -117,8 +138,10 @@ extension Client {
     for content in offered {
       let streams = call.streams.make(using: &random)
       guard let description = content.description?.rtp, let kind = description.kind,
-        let answer = MediaNegotiation.answer(description, kind, streams, sends: media.sends(kind))
+        var answer = MediaNegotiation.answer(description, kind, streams, sends: media.sends(kind))
       else { continue }
+      // What the peer would bundle it multiplexes, whether it says so or not.
+      answer.rtcpMux = description.multiplexesRTCP(answeredBy: answer, bundled: offer.groups.bundle(content.name))
       answers.append((content, kind, streams, answer))
     }
     guard !answers.isEmpty else {
@@ -130,6 +153,11 @@ extension Client {
           "No codec in common: \(call.peer) offers \(names.joined(separator: ", ")); Carillon speaks Opus, G.722, "
             + "PCMU, PCMA, VP8 and VP9."))
     }
+    if !answers[0].answer.rtcpMux, call.transports[call.firstTransport]?.multiplexesRTCP == true {
+      // It was opened ahead of the offer, without a component for RTCP.
+      close(call.firstTransport, of: call)
+      call.firstTransport = call.nextTransport
+    }
     let group = bundle(of: answers.map { ($0.content.name, $0.answer) }, offer.groups)
     call.contents = answers.enumerated().map { index, answer in
       let content = answer.content
@@ -138,7 +166,7 @@ extension Client {
       return .init(
         name: content.name, creator: content.creator, kind: answer.kind, media: media, streams: answer.streams,
         senders: content.senders.intersection(MediaNegotiation.senders(media, answer.kind, as: .responder)),
-        transport: isBundled ? owner ?? index : index)
+        transport: call.firstTransport + (isBundled ? owner ?? index : index))
     }
     guard call.contents.contains(where: { $0.senders != .none }) else {
       let kinds = call.contents.map(\.kind.rawValue).joined(separator: " and ")
@@ -151,7 +179,9 @@ extension Client {
     }
     // Each transport needs its sockets; this side comes back here when it has them.
     let needed = Set(call.contents.map(\.transport))
-    for index in needed { open(index, of: call) }
+    for (content, answer) in zip(call.contents, answers) {
+      open(content.transport, of: call, multiplexesRTCP: answer.answer.rtcpMux)
+    }
     guard needed.allSatisfy({ call.transports[$0]?.local != nil }) else { return }
     call.remoteOffer = nil
     call.bundles = group != nil
@@ -324,5 +354,14 @@ extension Client {
         .nothingInCommon,
         "\(call.peer) offers no DTLS fingerprint (XEP-0320): the call would not be encrypted, so there is none."),
       application: RTPError.cryptoRequired.element)
+  }
+}
+
+extension [ContentGroup] {
+  /// Whether one of them bundles the content.
+  ///
+  /// - Specification: XEP-0338 §2, RFC 9143 §9.3 (what is bundled multiplexes RTCP)
+  fileprivate func bundle(_ name: String) -> Bool {
+    contains { $0.semantics == .bundle && $0.contents.contains(name) }
   }
 }

@@ -34,7 +34,7 @@ extension Client {
   private func begin(_ replacement: ActiveCall.Replacement, of call: ActiveCall) {
     let index = call.nextTransport
     call.replacements[index] = replacement
-    open(index, of: call)
+    open(index, of: call, multiplexesRTCP: call.transports[replacement.old]?.multiplexesRTCP ?? true)
     call.transports[index]?.owner = replacement.content
     call.deadlines[.connectTransport(index)] = SystemClock.now + configuration.connectTimeout
   }

@@ -10,7 +10,7 @@ actor CallMedia {
   /// What signalling has learnt or decided. Few per call, carried out in order.
   enum Command: Sendable {
     /// Opens a transport's sockets and begins to gather.
-    case open(Int)
+    case open(Int, multiplexesRTCP: Bool)
     /// Lets a transport go that is not needed, since its content goes over another one or not at all.
     case close(Int)
     case transport(Int, TransportCommand)
@@ -32,6 +32,8 @@ actor CallMedia {
     /// No more of the peer's candidates follow.
     case remoteGatheringDone
     case setDTLS(role: MediaEngine.DTLSRole, fingerprints: [CertificateFingerprint])
+    /// The peer takes no RTCP over the transport's one component.
+    case withholdRTCP
     /// Looks for a new path, under these credentials when it is the peer that began.
     case restart(ICECredentials?)
   }
@@ -88,7 +90,7 @@ actor CallMedia {
   private let resolve: @Sendable () async -> ICEServers
   /// Those asked so far, with their tunnels.
   private var servers: [ICEServers] = []
-  private let makeEndpoint: @Sendable ([ICEServer]) -> MediaEndpoint
+  private let makeEndpoint: @Sendable ([ICEServer], _ multiplexesRTCP: Bool) -> MediaEndpoint
   /// Candidates whose addresses are names, and whose. Bound: `maximumNames` in a call, later ones dropped.
   private let names: AsyncStream<(MediaEngine.ICECandidate, MediaEndpoint)>
   private let name: AsyncStream<(MediaEngine.ICECandidate, MediaEndpoint)>.Continuation
@@ -106,17 +108,21 @@ actor CallMedia {
   private var hadVideo = false
   private var connectedAt: Instant?
   private var meter = StatisticsMeter()
+  /// How often key frames are sent where nobody can ask for one, as RTCP has no way there.
+  private static let refreshInterval = Duration.seconds(3)
+  private var refreshedAt: Instant?
 
   /// - Parameters:
-  ///   - configuration: but for the servers.
+  ///   - configuration: but for the servers, and whether RTCP is multiplexed.
   ///   - resolve: gives the STUN and TURN servers of the moment.
   init(
     on loop: GLibLoop, _ configuration: MediaEndpoint.Configuration,
     resolve: @escaping @Sendable () async -> ICEServers,
     report: @escaping @Sendable (Fact) async -> Void
   ) {
-    makeEndpoint = { servers in
+    makeEndpoint = { servers, multiplexesRTCP in
       var configuration = configuration
+      configuration.multiplexesRTCP = multiplexesRTCP
       configuration.servers = servers
       return MediaEndpoint(on: loop, configuration)
     }
@@ -136,7 +142,8 @@ actor CallMedia {
       group.addTask { await self.relayStatistics() }
       group.addTask { await self.resolveNames() }
       for await command in commands {
-        if case .open(let index) = command, let endpoint = await open(index) {
+        if case .open(let index, let multiplexesRTCP) = command {
+          guard let endpoint = await open(index, multiplexesRTCP) else { continue }
           group.addTask { await self.relayEvents(of: endpoint, index) }
         } else {
           await perform(command)
@@ -147,9 +154,9 @@ actor CallMedia {
     }
   }
 
-  private func open(_ index: Int) async -> MediaEndpoint? {
+  private func open(_ index: Int, _ multiplexesRTCP: Bool) async -> MediaEndpoint? {
     guard transports[index] == nil else { return nil }
-    let endpoint = makeEndpoint(servers.last?.list ?? [])
+    let endpoint = makeEndpoint(servers.last?.list ?? [], multiplexesRTCP)
     transports[index] = Transport(endpoint: endpoint, routing: MediaRouting(endpoint))
     do {
       await report(.transport(index, .local(try await endpoint.start())))
@@ -190,6 +197,7 @@ actor CallMedia {
     case .addRemote(let candidates): await addRemote(candidates, to: endpoint)
     case .remoteGatheringDone: await endpoint.remoteGatheringDone()
     case .setDTLS(let role, let fingerprints): await endpoint.setDTLS(role: role, fingerprints: fingerprints)
+    case .withholdRTCP: await endpoint.withholdRTCP()
     case .restart(let credentials):
       await restart(endpoint, index)
       if let credentials { await endpoint.setRemote(credentials) }
@@ -424,6 +432,8 @@ actor CallMedia {
     let now = SystemClock.now
     var statistics = CallStatistics(duration: now - connectedAt)
     var observations: [String: MediaObservation] = [:]
+    let refreshes = now - (refreshedAt ?? connectedAt) >= Self.refreshInterval
+    if refreshes { refreshedAt = now }
     for (index, transport) in transports.sorted(by: { $0.key < $1.key }) {
       let (session, figures) = await transport.endpoint.statistics
       statistics.packetsRejected += figures.unauthenticated + figures.refused
@@ -433,7 +443,7 @@ actor CallMedia {
       for track in tracks where track.transport == index {
         var observation = MediaObservation(
           unauthenticated: figures.unauthenticated, unknownPayloadTypes: session.packetsOfUnknownPayloadType,
-          silence: figures.heardAt.map { now - $0 })
+          silence: figures.heardAt.map { now - $0 }, hasReports: figures.carriesRTCP)
         switch track.pipeline {
         case .audio(let pipeline, let encoding):
           guard let audio = session.audio else { continue }
@@ -443,6 +453,7 @@ actor CallMedia {
         case .video(let pipeline, let encoding, let stream):
           guard session.video.indices.contains(stream) else { continue }
           let video = session.video[stream]
+          if refreshes, !figures.carriesRTCP { pipeline.request(.keyFrame) }
           statistics.availableOutgoingBitrate = session.availableOutgoingBitrate
           statistics.add(video, track.agreed, encoding, pipeline.figures)
           observation.packets = video.inbound.packetsReceived

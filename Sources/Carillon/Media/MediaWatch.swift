@@ -9,6 +9,8 @@ struct MediaObservation: Hashable, Sendable {
   var unknownPayloadTypes: Int
   /// Since anything of the peer's came over the transport; nil when nothing ever did.
   var silence: Duration?
+  /// Whether the peer's reports come even while its media does not.
+  var hasReports = true
 }
 
 /// Tells when a content's media does not come though it should, and why, as far as that can be known.
@@ -48,6 +50,8 @@ struct MediaWatch {
   private func cause(_ before: MediaObservation, _ now: MediaObservation) -> MediaAbsence {
     if now.unauthenticated > before.unauthenticated { return .nothingDecrypts }
     if now.unknownPayloadTypes > before.unknownPayloadTypes { return .unknownPayloadType }
+    // Without reports silence says nothing, and the path holds as long as ICE says so.
+    guard now.hasReports else { return .notSent }
     return now.silence.map { $0 < Self.patience } ?? false ? .notSent : .consentLost
   }
 }

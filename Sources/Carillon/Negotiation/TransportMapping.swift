@@ -2,9 +2,9 @@ import JingleCore
 import MediaEngine
 
 extension MediaEngine.ICECandidate {
-  /// - Returns: nil for what this engine cannot use: other components, and addresses that are no numbers.
+  /// - Returns: nil for components that are neither RTP's nor RTCP's.
   init?(_ candidate: JingleCore.ICECandidate) {
-    guard candidate.component == 1 else { return nil }
+    guard 1...2 ~= candidate.component else { return nil }
     let kind: Kind =
       switch candidate.kind {
       case .host: .host
@@ -14,8 +14,8 @@ extension MediaEngine.ICECandidate {
       }
     self.init(
       kind: kind, transport: candidate.transportProtocol == .udp ? .udp : .tcp(candidate.tcpType ?? "passive"),
-      component: 1, foundation: candidate.foundation, priority: candidate.priority, address: candidate.ip,
-      port: candidate.port, relatedAddress: candidate.relatedAddress, relatedPort: candidate.relatedPort)
+      component: Int(candidate.component), foundation: candidate.foundation, priority: candidate.priority,
+      address: candidate.ip, port: candidate.port, relatedAddress: candidate.relatedAddress, relatedPort: candidate.relatedPort)
   }
 }
 

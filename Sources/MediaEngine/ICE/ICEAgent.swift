@@ -2,7 +2,7 @@ import CNice
 import CNiceShims
 import Foundation
 
-/// One ICE stream of one component, carried by libnice. Lives on one media loop; not thread-safe.
+/// One ICE stream of one component or two, carried by libnice. Lives on one media loop; not thread-safe.
 ///
 /// libnice emits its signals on whichever thread calls into the agent, so every call is made on the loop's thread.
 ///
@@ -12,11 +12,14 @@ final class ICEAgent {
     // Proof of Sendable: an event is handled on the loop's thread before the call that brings it returns.
     case candidate(ICECandidate)
     case gatheringDone
-    case state(ICEState)
+    /// The stream's or one of its components' state may have changed.
+    case stateChanged
+    /// Of component 1.
+    ///
     /// - Parameter relay: the TURN server behind the local candidate, if that is a relayed one.
     case selectedPair(local: ICECandidate, remote: ICECandidate, relay: RelayAddress?)
     /// What the peer sent, but for STUN; valid, and free to be written into, during the call.
-    case datagram(UnsafeMutableRawBufferPointer)
+    case datagram(UnsafeMutableRawBufferPointer, component: Int)
   }
 
   /// A TURN server as libnice tells it of a relayed candidate.
@@ -42,6 +45,8 @@ final class ICEAgent {
     var localAddresses: [String]
     /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544).
     var usesTCP = true
+    /// 2 where RTCP has a port of its own.
+    var componentCount = 1
   }
 
   /// What RFC 8445 §14 allows at least; libnice's own 20 ms is most of the time that a call takes to connect.
@@ -51,7 +56,8 @@ final class ICEAgent {
   private let agent: OpaquePointer
   private let stream: guint
   private let handle: (Event) -> Void
-  private(set) var state = ICEState.new
+  /// By component.
+  private var states: [ICEState]
   private var closed = false
   private var rules: RemoteCandidateRules
   /// Candidates that came before the credentials that they need. Bound: what the rules take.
@@ -59,6 +65,8 @@ final class ICEAgent {
   private var hasCredentials = false
   /// The peer's addresses, from which TCP connections are taken while ICE looks for a path.
   private var admitted: Set<[UInt8]> = []
+
+  private var components: ClosedRange<Int> { 1...states.count }
 
   init?(on loop: GLibLoop, _ configuration: Configuration, handle: @escaping (Event) -> Void) {
     guard
@@ -77,7 +85,8 @@ final class ICEAgent {
     let addresses =
       configuration.localAddresses.isEmpty
       ? LocalAddress.usable(of: LocalAddress.all()).map(\.scoped) : configuration.localAddresses
-    rules = RemoteCandidateRules(localAddresses: addresses, servers: configuration.servers)
+    rules = RemoteCandidateRules(
+      localAddresses: addresses, servers: configuration.servers, componentCount: configuration.componentCount)
     for text in addresses {
       var address = NiceAddress()
       nice_address_init(&address)
@@ -90,12 +99,15 @@ final class ICEAgent {
     self.loop = loop
     self.agent = agent
     self.handle = handle
-    stream = nice_agent_add_stream(agent, 1)
+    states = Array(repeating: .new, count: configuration.componentCount)
+    stream = nice_agent_add_stream(agent, guint(configuration.componentCount))
     for server in configuration.servers.prefix(8) {
       guard case .turn(let overTCP, let username, let password) = server.kind else { continue }
-      nice_agent_set_relay_info(
-        agent, stream, 1, server.address, guint(server.port), username, password,
-        overTCP ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP)
+      for component in components {
+        nice_agent_set_relay_info(
+          agent, stream, guint(component), server.address, guint(server.port), username, password,
+          overTCP ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP)
+      }
     }
     connectSignals()
   }
@@ -108,7 +120,7 @@ final class ICEAgent {
     guard !closed else { return }
     closed = true
     carillon_signal_disconnect_context(UnsafeMutableRawPointer(agent), Unmanaged.passUnretained(self).toOpaque())
-    nice_agent_attach_recv(agent, stream, 1, nil, nil, nil)
+    for component in components { nice_agent_attach_recv(agent, stream, guint(component), nil, nil, nil) }
     nice_agent_close_async(
       agent,
       { agent, _, loop in
@@ -122,18 +134,35 @@ final class ICEAgent {
   }
 
   func gather() -> Bool {
-    setState(.gathering)
+    for component in components { setState(.gathering, component) }
     let isGathering = nice_agent_gather_candidates(agent, stream) != 0
-    guardListeners()
+    for component in components { guardListeners(component) }
     return isGathering
   }
 
   /// Strangers cannot connect: only addresses that the peer named, and only until there is a path.
-  private func guardListeners() {
-    let isOpen = state != .connected && state != .ready && state != .failed
+  private func guardListeners(_ component: Int) {
+    let isOpen = states[component - 1] < .connected
     let addresses = isOpen ? Array(admitted.joined()) : []
-    carillon_listeners_accept_only(agent, stream, 1, addresses, guint(addresses.count / 16))
+    carillon_listeners_accept_only(agent, stream, guint(component), addresses, guint(addresses.count / 16))
   }
+
+  // MARK: State
+
+  /// How far the stream has come: as far as the last of its components that count.
+  var state: ICEState {
+    let counting = components.filter { counts($0) }.map { states[$0 - 1] }
+    return counting.contains(.failed) ? .failed : counting.min() ?? .new
+  }
+
+  /// Whether the stream cannot do without a component: without the second one if the peer has an end of it.
+  func counts(_ component: Int) -> Bool { component == 1 || rules.takenComponents.contains(component) }
+
+  func isConnected(_ component: Int) -> Bool {
+    components.contains(component) && [.connected, .ready].contains(states[component - 1])
+  }
+
+  // MARK: Candidates
 
   var localCredentials: ICECredentials? {
     var ufrag: UnsafeMutablePointer<gchar>?
@@ -164,16 +193,20 @@ final class ICEAgent {
   var refusedCandidates: Int { rules.refused }
 
   private func pass(_ candidates: [ICECandidate]) {
-    var list: UnsafeMutablePointer<GSList>?
     for candidate in candidates {
-      if let native = makeNative(candidate) { list = g_slist_append(list, native) }
       guard let address = NumericAddress(candidate.address) else { continue }
       admitted.insert(address.isIPv6 ? address.bytes : [UInt8](repeating: 0, count: 10) + [255, 255] + address.bytes)
     }
-    guard let list else { return }
-    defer { g_slist_free_full(list) { nice_candidate_free($0?.assumingMemoryBound(to: NiceCandidate.self)) } }
-    guardListeners()
-    nice_agent_set_remote_candidates(agent, stream, 1, list)
+    for component in components {
+      var list: UnsafeMutablePointer<GSList>?
+      for candidate in candidates where candidate.component == component {
+        if let native = makeNative(candidate) { list = g_slist_append(list, native) }
+      }
+      guard let list else { continue }
+      defer { g_slist_free_full(list) { nice_candidate_free($0?.assumingMemoryBound(to: NiceCandidate.self)) } }
+      guardListeners(component)
+      nice_agent_set_remote_candidates(agent, stream, guint(component), list)
+    }
   }
 
   func remoteGatheringDone() {
@@ -182,18 +215,23 @@ final class ICEAgent {
 
   /// All local candidates known by now.
   var localCandidates: [ICECandidate] {
-    candidates(nice_agent_get_local_candidates(agent, stream, 1))
+    components.flatMap { candidates(nice_agent_get_local_candidates(agent, stream, guint($0))) }
   }
 
   var remoteCandidates: [ICECandidate] {
-    candidates(nice_agent_get_remote_candidates(agent, stream, 1))
+    components.flatMap { candidates(nice_agent_get_remote_candidates(agent, stream, guint($0))) }
   }
 
-  /// Sends one datagram over the selected pair; dropped when there is none or the socket is full.
-  func send(_ datagram: UnsafeRawBufferPointer) -> Bool {
+  // MARK: Datagrams
+
+  /// Sends one datagram over the component's selected pair; dropped when there is none or the socket is full.
+  func send(_ datagram: UnsafeRawBufferPointer, over component: Int) -> Bool {
     guard let start = datagram.baseAddress else { return false }
-    return nice_agent_send(agent, stream, 1, guint(datagram.count), start.assumingMemoryBound(to: gchar.self)) >= 0
+    return nice_agent_send(
+      agent, stream, guint(component), guint(datagram.count), start.assumingMemoryBound(to: gchar.self)) >= 0
   }
+
+  // MARK: libnice
 
   private func connectSignals() {
     let context = Unmanaged.passUnretained(self).toOpaque()
@@ -209,22 +247,26 @@ final class ICEAgent {
     }
     carillon_signal_connect(object, "candidate-gathering-done", unsafeBitCast(gatheringDone, to: GCallback.self), context)
     let stateChanged: @convention(c) (Object?, guint, guint, guint, Object) -> Void = {
-      ICEAgent.at($4).changed(to: NiceComponentState(rawValue: $3))
+      ICEAgent.at($4).changed(to: NiceComponentState(rawValue: $3), Int($2))
     }
     carillon_signal_connect(object, "component-state-changed", unsafeBitCast(stateChanged, to: GCallback.self), context)
     typealias Candidate = UnsafeMutablePointer<NiceCandidate>
     let selected: @convention(c) (Object?, guint, guint, Candidate?, Candidate?, Object) -> Void = {
-      guard let local = $3.flatMap({ ICECandidate($0) }), let remote = $4.flatMap({ ICECandidate($0) }) else { return }
+      guard $2 == 1, let local = $3.flatMap({ ICECandidate($0) }), let remote = $4.flatMap({ ICECandidate($0) })
+      else { return }
       let this = ICEAgent.at($5)
       this.handle(.selectedPair(local: local, remote: remote, relay: this.relayOfSelectedPair))
     }
     carillon_signal_connect(object, "new-selected-pair-full", unsafeBitCast(selected, to: GCallback.self), context)
-    nice_agent_attach_recv(
-      agent, stream, 1, loop.context,
-      { _, _, _, count, bytes, context in
-        guard let bytes, let context else { return }
-        ICEAgent.at(context).handle(.datagram(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))))
-      }, context)
+    for component in components {
+      nice_agent_attach_recv(
+        agent, stream, guint(component), loop.context,
+        { _, _, component, count, bytes, context in
+          guard let bytes, let context else { return }
+          let datagram = UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))
+          ICEAgent.at(context).handle(.datagram(datagram, component: Int(component)))
+        }, context)
+    }
   }
 
   /// The signal's candidates are copies without their server, so libnice's own are looked at.
@@ -245,22 +287,22 @@ final class ICEAgent {
     Unmanaged<ICEAgent>.fromOpaque(context).takeUnretainedValue()
   }
 
-  private func changed(to native: NiceComponentState) {
+  private func changed(to native: NiceComponentState, _ component: Int) {
     switch native {
-    case NICE_COMPONENT_STATE_GATHERING: setState(.gathering)
-    case NICE_COMPONENT_STATE_CONNECTING: setState(.connecting)
-    case NICE_COMPONENT_STATE_CONNECTED: setState(.connected)
-    case NICE_COMPONENT_STATE_READY: setState(.ready)
-    case NICE_COMPONENT_STATE_FAILED: setState(.failed)
+    case NICE_COMPONENT_STATE_GATHERING: setState(.gathering, component)
+    case NICE_COMPONENT_STATE_CONNECTING: setState(.connecting, component)
+    case NICE_COMPONENT_STATE_CONNECTED: setState(.connected, component)
+    case NICE_COMPONENT_STATE_READY: setState(.ready, component)
+    case NICE_COMPONENT_STATE_FAILED: setState(.failed, component)
     default: break
     }
   }
 
-  private func setState(_ new: ICEState) {
-    guard new != state else { return }
-    state = new
-    if new == .connected || new == .failed { guardListeners() }
-    handle(.state(new))
+  private func setState(_ new: ICEState, _ component: Int) {
+    guard components.contains(component), new != states[component - 1] else { return }
+    states[component - 1] = new
+    if new == .connected || new == .failed { guardListeners(component) }
+    handle(.stateChanged)
   }
 
   private func candidates(_ list: UnsafeMutablePointer<GSList>?) -> [ICECandidate] {
@@ -302,7 +344,7 @@ final class ICEAgent {
     native.pointee.transport = transport
     native.pointee.priority = candidate.priority
     native.pointee.stream_id = stream
-    native.pointee.component_id = 1
+    native.pointee.component_id = guint(candidate.component)
     withUnsafeMutableBytes(of: &native.pointee.foundation) { field in
       let bytes = candidate.foundation.utf8.prefix(field.count - 1)
       field.initializeMemory(as: UInt8.self, repeating: 0)

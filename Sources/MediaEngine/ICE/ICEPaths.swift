@@ -15,13 +15,15 @@ final class ICEPaths {
     case candidate(ICECandidate)
     case gatheringDone
     case state(ICEState)
-    /// What is sent goes this way from now on.
+    /// What is sent goes this way from now on: component 1's.
     case path(MediaPath)
+    /// A component may have got its path.
+    case progress
     /// The path in use is lost, or there never was one, and no restart is under way.
     case failed
     /// The newer agent is given up, and all goes on as before it.
     case restartFailed
-    case datagram(UnsafeMutableRawBufferPointer)
+    case datagram(UnsafeMutableRawBufferPointer, component: Int)
   }
 
   private final class Generation {
@@ -33,10 +35,12 @@ final class ICEPaths {
     /// Whether the peer has named all its candidates: before that, `.failed` is not the last word.
     var knowsAll = false
     var path: MediaPath?
+    /// What was told last.
+    var state = ICEState.new
     /// When a restart that has no path is given up, or a replaced agent closed.
     var deadline: Instant?
 
-    var isConnected: Bool { path != nil && (agent.state == .connected || agent.state == .ready) }
+    var isConnected: Bool { path != nil && [.connected, .ready].contains(agent.state) }
 
     init(_ number: Int, _ agent: ICEAgent, _ servers: [ICEServer], _ credentials: ICECredentials) {
       self.number = number
@@ -150,9 +154,14 @@ final class ICEPaths {
   /// Drops the datagram when there is no path or its socket is full.
   ///
   /// - Returns: whether it went out.
-  func send(_ datagram: UnsafeRawBufferPointer) -> Bool {
-    used?.agent.send(datagram) == true
+  func send(_ datagram: UnsafeRawBufferPointer, over component: Int) -> Bool {
+    used?.agent.send(datagram, over: component) == true
   }
+
+  func isConnected(_ component: Int) -> Bool { used?.agent.isConnected(component) == true }
+
+  /// Whether the peer has an end of the component.
+  func counts(_ component: Int) -> Bool { used?.agent.counts(component) == true }
 
   // MARK: Time
 
@@ -185,8 +194,8 @@ final class ICEPaths {
 
   private func receive(_ event: ICEAgent.Event, of number: Int) {
     switch event {
-    case .datagram(let datagram):
-      handle(.datagram(datagram))
+    case .datagram(let datagram, let component):
+      handle(.datagram(datagram, component: component))
     case .candidate(var candidate):
       // Those that are there at once are part of the description.
       guard let newest, newest.number == number, !isGathering else { return }
@@ -199,11 +208,14 @@ final class ICEPaths {
       let server = relay.flatMap { relay in generation.servers.first { relay.isOf($0) } }
       generation.path = MediaPath(local: local, remote: remote, relay: server)
       changed()
-    case .state(let state):
-      let isNewest = newest?.number == number
-      if isNewest { handle(.state(state)) }
+    case .stateChanged:
+      guard let generation = [used, newer].compactMap(\.self).first(where: { $0.number == number }) else { return }
+      let (state, before) = (generation.agent.state, generation.state)
+      generation.state = state
+      if state != before, newest?.number == number { handle(.state(state)) }
       changed()
-      guard state == .failed else { return }
+      handle(.progress)
+      guard state == .failed, state != before else { return }
       if let newer, newer.number == number {
         if newer.knowsAll { giveUp() }
       } else if used?.number == number, newer == nil {

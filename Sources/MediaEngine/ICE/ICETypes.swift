@@ -14,6 +14,7 @@ package struct ICECandidate: Hashable, Sendable {
 
   package var kind: Kind
   package var transport: Transport
+  /// 1 for RTP, and for RTCP where it shares RTP's port; 2 for RTCP on a port of its own.
   package var component: Int
   package var foundation: String
   package var priority: UInt32
@@ -80,6 +81,19 @@ package struct ICEServer: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// How far ICE has come.
-package enum ICEState: String, Sendable {
+package enum ICEState: String, Comparable, Sendable {
   case new, gathering, connecting, connected, ready, failed
+
+  package static func < (left: ICEState, right: ICEState) -> Bool { left.rank < right.rank }
+
+  private var rank: Int {
+    switch self {
+    case .new: 0
+    case .gathering: 1
+    case .connecting: 2
+    case .connected: 3
+    case .ready: 4
+    case .failed: 5
+    }
+  }
 }

@@ -10,11 +10,15 @@ struct RemoteCandidateRules {
   private let scope: String?
   /// The STUN and TURN servers' own addresses: a check would end up at the server itself.
   private let servers: Set<[String]>
+  private let componentCount: Int
   private var taken: Set<ICECandidate> = []
+  /// Those that were taken candidates of.
+  private(set) var takenComponents: Set<Int> = []
   private(set) var refused = 0
 
   /// - Parameter localAddresses: those that the agent is bound to, as `LocalAddress.scoped` writes them.
-  init(localAddresses: [String], servers: [ICEServer]) {
+  init(localAddresses: [String], servers: [ICEServer], componentCount: Int = 1) {
+    self.componentCount = componentCount
     let local = localAddresses.compactMap { NumericAddress($0) }
     takesLoopback = !local.isEmpty && local.allSatisfy(\.isLoopback)
     let scopes = Set(local.filter { $0.isIPv6 && $0.isLinkLocal }.compactMap(\.scope))
@@ -31,6 +35,8 @@ struct RemoteCandidateRules {
 
   /// - Returns: the candidate as the agent is to have it; nil when it is refused, or is there already.
   mutating func take(_ candidate: ICECandidate) -> ICECandidate? {
+    // Dino and Gajim name such even when they multiplex; there is nothing wrong with them.
+    if candidate.component == 2, componentCount == 1 { return nil }
     guard let accepted = accept(candidate) else {
       refused += 1
       return nil
@@ -41,11 +47,12 @@ struct RemoteCandidateRules {
       return nil
     }
     taken.insert(accepted)
+    takenComponents.insert(accepted.component)
     return accepted
   }
 
   private func accept(_ candidate: ICECandidate) -> ICECandidate? {
-    guard candidate.component == 1, candidate.kind != .prflx, let address = NumericAddress(candidate.address),
+    guard 1...componentCount ~= candidate.component, candidate.kind != .prflx, let address = NumericAddress(candidate.address),
       address.isUnicast, !address.isLoopback || takesLoopback,
       !servers.contains(RemoteCandidateRules.key(address, candidate.port))
     else { return nil }
