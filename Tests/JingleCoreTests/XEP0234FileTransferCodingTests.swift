@@ -226,8 +226,14 @@ import XMPPCore
     for inside in ["", "<file/><file/>", "<file xmlns='urn:x'/>", "<offer><file/></offer>"] {
       let description = try xml("<description xmlns='\(namespace)'>\(inside)</description>")
       #expect(throws: StanzaError.self) { try FileDescription(description) }
-      #expect(throws: StanzaError.self) { try Jingle.Description(description) }
     }
+    let two = try xml("<description xmlns='\(namespace)'><file/><file/></description>")
+    #expect(throws: StanzaError.self) { try Jingle.Description(two) }
+  }
+
+  @Test func `A description of no file at all only names the application, as in a proposal`() throws {
+    let element = XMLElement("description", namespace: FileDescription.namespace)
+    #expect(try Jingle.Description(element) == .unknown(element))
   }
 
   @Test func `The largest size there is, and none at all, are taken`() throws {

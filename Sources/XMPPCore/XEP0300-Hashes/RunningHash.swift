@@ -1,5 +1,5 @@
-import Crypto
 import CSodium
+import Crypto
 
 /// Several hashes of one stream of bytes, computed as it goes by.
 package struct RunningHash: ~Copyable, Sendable {
