@@ -474,6 +474,9 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     #expect(side(.closed) == .wait)
     #expect(side(.sentAll(Hashes([sha256]))) == .send(.checksum(content, Hashes([sha256]))))
     #expect(side(.wait(.seconds(120))) == .finish(.sent(isConfirmed: false), telling: nil))
+    let broken = sender(announcing).after([.moved(10)])
+    #expect(broken(.failed(.nobody)) == .wait)
+    #expect(broken(.ended(success)) == .finish(.sent(isConfirmed: true), telling: nil))
   }
 
   @Test func `A receiver cannot have what was not sent`() {

@@ -212,7 +212,8 @@ import XMPPCore
   // MARK: Bad input
 
   @Test(arguments: [
-    "<size>-1</size>", "<size/>", "<size>1e9</size>", "<size>1.5</size>", "<size>0x10</size>", "<size>٣</size>",
+    "<size>-1</size>", "<size/>", "<size>1e9</size>", "<size>1.5</size>",
+    "<size>1 000</size>", "<size>0x10</size>", "<size>٣</size>",
     "<size>9223372036854775808</size>", "<size>99999999999999999999999</size>", "<size>1</size><size>2</size>",
     "<range offset='-1'/>", "<range offset=''/>", "<range length='-1'/>", "<range length='x'/>",
     "<range offset='9223372036854775808'/>", "<range/><range/>",

@@ -147,9 +147,7 @@ private final class FilePair {
       transport: .unknown(XMLElement("transport", namespace: "urn:xmpp:jingle:transports:ibb:1")))
   }
 
-  @Test func `Two files are offered, their news understood, one taken out, and the session ended by the other's receiver`()
-    throws
-  {
+  @Test func `Two files are offered, their news understood, one taken out, and the session ended`() throws {
     let file = FileDescription(name: "a", size: 1, hashes: Hashes(announced: [.sha256]), range: .init())
     var initiator = JingleSession(
       initiating: sid, own: romeo, peer: juliet, understoodInfo: [FileInfo.namespace], deciding: [.contents])

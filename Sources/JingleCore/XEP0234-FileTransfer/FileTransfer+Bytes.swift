@@ -29,6 +29,10 @@ extension FileTransfer {
     switch consume state {
     case .connecting(let plan, _):
       return connect(plan, replacement, at: now)
+    case .transferring(let plan, let progress) where progress.count > 0 && progress.count == plan.part.length:
+      // All was sent: the receiver's word decides.
+      self = .transferring(plan, progress)
+      return .wait
     case .transferring(let plan, let progress):
       // The sender cannot know what of the bytes that it sent arrived.
       if progress.count == 0, replacement != .nobody { return connect(plan, replacement, at: now) }
