@@ -162,9 +162,9 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     #expect(dino(.wait(.seconds(1))) == .finish(.received(verifiedBy: nil), telling: receipt))
   }
 
-  @Test func `A hash that was offered holds against another in the checksum`() {
+  @Test func `A hash that was offered holds against another in the checksum, and against a stronger one`() {
     let side = receiver(file)
-    side(checksum([other]))
+    side(checksum([other, HashValue(.sha512, of: data)]))
     #expect(side(.moved(10)) == .verify(sha256, of: nil))
   }
 
@@ -467,6 +467,16 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     for end in [FileFact.info(receipt), .ended(success)] {
       #expect(sender(file).after([.moved(10)])(end) == .finish(.sent(isConfirmed: true), telling: nil))
     }
+  }
+
+  @Test func `A receiver that closes at the last byte is heard on`() {
+    let side = sender(announcing).after([.moved(10)])
+    #expect(side(.closed) == .wait)
+    #expect(side(.sentAll(Hashes([sha256]))) == .send(.checksum(content, Hashes([sha256]))))
+    #expect(side(.wait(.seconds(120))) == .finish(.sent(isConfirmed: false), telling: nil))
+    let broken = sender(announcing).after([.moved(10)])
+    #expect(broken(.failed(.nobody)) == .wait)
+    #expect(broken(.ended(success)) == .finish(.sent(isConfirmed: true), telling: nil))
   }
 
   @Test func `A receiver cannot have what was not sent`() {

@@ -212,7 +212,8 @@ import XMPPCore
   // MARK: Bad input
 
   @Test(arguments: [
-    "<size>-1</size>", "<size/>", "<size>1e9</size>", "<size>1.5</size>", "<size>0x10</size>", "<size>٣</size>",
+    "<size>-1</size>", "<size/>", "<size>1e9</size>", "<size>1.5</size>",
+    "<size>1 000</size>", "<size>0x10</size>", "<size>٣</size>",
     "<size>9223372036854775808</size>", "<size>99999999999999999999999</size>", "<size>1</size><size>2</size>",
     "<range offset='-1'/>", "<range offset=''/>", "<range length='-1'/>", "<range length='x'/>",
     "<range offset='9223372036854775808'/>", "<range/><range/>",
@@ -226,8 +227,14 @@ import XMPPCore
     for inside in ["", "<file/><file/>", "<file xmlns='urn:x'/>", "<offer><file/></offer>"] {
       let description = try xml("<description xmlns='\(namespace)'>\(inside)</description>")
       #expect(throws: StanzaError.self) { try FileDescription(description) }
-      #expect(throws: StanzaError.self) { try Jingle.Description(description) }
     }
+    let two = try xml("<description xmlns='\(namespace)'><file/><file/></description>")
+    #expect(throws: StanzaError.self) { try Jingle.Description(two) }
+  }
+
+  @Test func `A description of no file at all only names the application, as in a proposal`() throws {
+    let element = XMLElement("description", namespace: FileDescription.namespace)
+    #expect(try Jingle.Description(element) == .unknown(element))
   }
 
   @Test func `The largest size there is, and none at all, are taken`() throws {

@@ -112,7 +112,9 @@ extension Jingle {
     package init(_ element: XMLElement) throws(StanzaError) {
       switch element.namespace {
       case RTPDescription.namespace: self = .rtp(try RTPDescription(element))
-      case FileDescription.namespace: self = .file(try FileDescription(element))
+      // Without a file, as in proposals (XEP-0353), it only names the application.
+      case FileDescription.namespace where element.first("file", FileDescription.namespace) != nil:
+        self = .file(try FileDescription(element))
       default: self = .unknown(element)
       }
     }

@@ -57,10 +57,11 @@ extension JingleSession {
 
     var isAdded: Bool { if case .added = standing { true } else { false } }
 
-    /// Whether another content is for the same purpose: the same kind of media in the same direction.
+    /// Whether another content is for the same purpose: the same kind of media in the same direction. Each file is a
+    /// purpose of its own.
     func competes(with other: Jingle.Content) -> Bool {
-      application == other.description?.namespace && media == other.description?.rtp?.media
-        && senders.intersection(other.senders) != .none
+      application != FileDescription.namespace && application == other.description?.namespace
+        && media == other.description?.rtp?.media && senders.intersection(other.senders) != .none
     }
   }
 

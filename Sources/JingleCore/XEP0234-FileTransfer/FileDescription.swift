@@ -141,13 +141,13 @@ extension FileDescription {
   /// Gajim 1.7 writes the offset from UTC and a `Z` after it.
   private static func date(_ text: String) -> Duration? {
     guard text.utf8.count <= 64 else { return nil }
-    let trimmed = text.filter { !$0.isWhitespace }
+    let trimmed = text.trimmed
     let time = DateTime.parse(trimmed) ?? (trimmed.hasSuffix("Z") ? DateTime.parse(String(trimmed.dropLast())) : nil)
     return time?.wholeMilliseconds
   }
 
   static func bytes(_ text: String, _ what: String) throws(StanzaError) -> Int64 {
-    let trimmed = text.filter { !$0.isWhitespace }
+    let trimmed = text.trimmed
     guard trimmed.utf8.count <= 19, trimmed.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let count = Int64(trimmed)
     else { throw .badRequest("a file's \(what) is no number of bytes") }
     return count
@@ -166,6 +166,13 @@ extension FileDescription.Range {
     element[attribute: "offset"] = offset.map { "\($0)" }
     element[attribute: "length"] = length.map { "\($0)" }
     return element
+  }
+}
+
+extension String {
+  /// Without white space around it.
+  fileprivate var trimmed: String {
+    String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
   }
 }
 

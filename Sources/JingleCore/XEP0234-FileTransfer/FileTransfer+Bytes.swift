@@ -29,6 +29,10 @@ extension FileTransfer {
     switch consume state {
     case .connecting(let plan, _):
       return connect(plan, replacement, at: now)
+    case .transferring(let plan, let progress) where progress.count > 0 && progress.count == plan.part.length:
+      // All was sent: the receiver's word decides.
+      self = .transferring(plan, progress)
+      return .wait
     case .transferring(let plan, let progress):
       // The sender cannot know what of the bytes that it sent arrived.
       if progress.count == 0, replacement != .nobody { return connect(plan, replacement, at: now) }
@@ -111,7 +115,7 @@ extension FileTransfer {
         plan.file.hashes[value.algorithm].map { $0 != value } ?? false
       }
       if isChanged || plan.part.length.map({ $0 != progress.count }) ?? false { return fail(.local(.fileFailed)) }
-      self = .awaitingReceipt(plan, until: now + plan.limits.receipt, isClosed: false)
+      self = .awaitingReceipt(plan, until: now + plan.limits.receipt, isClosed: progress.isClosed)
       let isNew = hashes.values.contains { plan.file.hashes[$0.algorithm] == nil }
       guard isNew || !partHashes.isEmpty else { return .wait }
       let range = FileDescription.Range(offset: plan.part.offset, length: plan.part.length, hashes: partHashes)
@@ -128,6 +132,11 @@ extension FileTransfer {
     switch consume state {
     case .transferring(let plan, _) where plan.direction == .receiving && plan.part.length == nil:
       return complete(plan, at: now)
+    case .transferring(let plan, var progress) where progress.count == plan.part.length:
+      // Who sees the last byte closes, perhaps before this side is told that the byte went out.
+      progress.isClosed = true
+      self = .transferring(plan, progress)
+      return .wait
     case .transferring(let plan, _):
       return breakOff(plan, plan.direction == .receiving ? .tooFewBytes : .interrupted, at: now)
     case .awaitingReceipt(let plan, let until, _):
@@ -275,7 +284,8 @@ extension FileTransfer.Plan {
   }
 
   fileprivate mutating func learn(_ hashes: Hashes, _ range: FileDescription.Range?) {
-    file.hashes.formUnion(hashes)
+    // One that can be trusted is enough, and is computed already.
+    if file.hashes.strongest?.algorithm.isTrusted != true { file.hashes.formUnion(hashes) }
     // The part may be told by its length or by the file's end.
     guard let range, let told = FileTransfer.Part(range, of: file.size), told == part else { return }
     file.range = file.range ?? .init()

@@ -68,8 +68,8 @@ package enum SafeFileName {
   private static let devices: Set<String> = Set(
     ["CON", "PRN", "AUX", "NUL"] + (0...9).flatMap { ["COM\($0)", "LPT\($0)"] })
 
-  /// Neither a control, nor a mark of format such as those of direction, nor the end of a line. The joiners inside words
-  /// and pictures stay.
+  /// Neither a control, nor a mark of format such as those of direction, nor the end of a line. The joiners inside
+  /// words and pictures stay.
   private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator, .unassigned, .surrogate: false

@@ -1,5 +1,5 @@
-import Crypto
 import CSodium
+import Crypto
 
 /// Several hashes of one stream of bytes, computed as it goes by.
 package struct RunningHash: ~Copyable, Sendable {
@@ -93,7 +93,7 @@ private final class BLAKE2b: RunningDigest, @unchecked Sendable {
   func finish() -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: algorithm.length) { buffer, count in
       guard let start = buffer.baseAddress else { return }
-      _ = crypto_generichash_blake2b_final(state, start, buffer.count)
+      _ = crypto_generichash_blake2b_final(state, start, algorithm.length)
       count = algorithm.length
     }
   }
