@@ -506,6 +506,72 @@ private func responder(
     #expect(side.done() == [])
   }
 
+  @Test(arguments: 0..<100 as Range<UInt64>)
+  func `Whatever happens, it ends in time, once, and leaves nothing open`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let kinds = SOCKS5Candidate.Kind.allCases
+    func some() -> [SOCKS5Candidate] {
+      (0..<Int.random(in: 0...8, using: &random)).map { _ in
+        candidate(
+          "c\(Int.random(in: 0...9, using: &random))", UInt32.random(in: 1...5, using: &random),
+          kinds.randomElement(using: &random) ?? .direct)
+      }
+    }
+    let offer = SOCKS5Transport(sid: "s5b", candidates: some())
+    var side = Side(
+      machine: seed % 2 == 0
+        ? SOCKS5Negotiation(offering: "s5b", from: romeo, to: juliet)
+        : try SOCKS5Negotiation(answering: offer, from: juliet, to: romeo))
+    _ = side.machine.offer(some())
+    var open: Set<SOCKS5Negotiation.Link> = []
+    var ends = 0
+    func check(_ actions: [SOCKS5Negotiation.Action]) {
+      for action in actions {
+        switch action {
+        case .connect(let link, _, _):
+          #expect(ends == 0)
+          #expect(open.insert(link).inserted)
+          #expect(open.count <= 20)
+        case .close(let link): open.remove(link)
+        case .use(let link, _):
+          open.remove(link)
+          ends += 1
+        case .fail: ends += 1
+        case .send, .activate: #expect(ends == 0)
+        }
+      }
+    }
+    side.machine.begin(seed % 2 == 0 ? offer : nil, at: side.now)
+    for _ in 0..<300 {
+      let cid = "c\(Int.random(in: 0...9, using: &random))"
+      switch Int.random(in: 0...11, using: &random) {
+      case 0: check(side.receive(.candidateUsed(cid: cid)))
+      case 1: check(side.receive(.candidateError))
+      case 2: check(side.receive(.activated(cid: cid)))
+      case 3: check(side.receive(.proxyError))
+      case 4: check(side.receive(SOCKS5Transport(sid: "s5b", candidates: some())))
+      case 5: check(side.connected(.fromPeer(cid: cid)))
+      case 6: check(side.failed(.fromPeer(cid: cid)))
+      case 7: check(side.activated())
+      case 8:
+        // The machinery speaks only of what it was told to do.
+        if let link = open.sorted(by: { "\($0)" < "\($1)" }).randomElement(using: &random) {
+          check(side.connected(link))
+        }
+      case 9:
+        if let link = open.sorted(by: { "\($0)" < "\($1)" }).randomElement(using: &random) {
+          open.remove(link)
+          check(side.failed(link))
+        }
+      default: check(side.wait(.milliseconds(Int.random(in: 0...400, using: &random))))
+      }
+    }
+    check(side.wait(.seconds(200)))
+    #expect(ends == 1)
+    #expect(open.isEmpty)
+    #expect(side.machine.nextDeadline == nil)
+  }
+
   // MARK: Two parties
 
   /// Both sides, over links that work or do not, with delays; both must come to the same end.

@@ -161,7 +161,8 @@ package struct SOCKS5Negotiation: Sendable {
   /// What those are to ask for who connect to this side's candidates and proxies.
   package var destination: SOCKS5Destination { SOCKS5Destination(sid: sid, requester: local, target: peer) }
 
-  /// What the listener lets in. Some peers always hash the initiator's address first.
+  /// What the listener lets in: the specification says whose address is hashed first for proxies only, so that peers
+  /// may see it either way.
   package var awaitedDestinations: Set<SOCKS5Destination> {
     [destination, SOCKS5Destination(sid: sid, requester: peer, target: local)]
   }
