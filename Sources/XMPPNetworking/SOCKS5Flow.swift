@@ -45,8 +45,8 @@ final class SOCKS5Flow: Sendable {
       }
       let chunk = state.chunks.removeFirst()
       state.bytes -= chunk.readableBytes
-      let wantsMore = state.isReadHeld && state.bytes <= Self.maximumBytes / 2
-        && state.chunks.count <= Self.maximumChunks / 2
+      let hasRoom = state.bytes <= Self.maximumBytes / 2 && state.chunks.count <= Self.maximumChunks / 2
+      let wantsMore = state.isReadHeld && hasRoom
       if wantsMore { state.isReadHeld = false }
       return (chunk, wantsMore)
     }

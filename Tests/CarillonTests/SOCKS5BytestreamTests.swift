@@ -6,9 +6,20 @@ import XMPPCore
 import XMPPNetworking
 
 /// The negotiation of a SOCKS5 bytestream on real sockets, with signalling in memory.
-@Suite(.timeLimit(.minutes(2))) struct SOCKS5BytestreamTests {
+@Suite(.timeLimit(.minutes(5))) struct SOCKS5BytestreamTests {
   static let romeo = JID(localpart: "romeo", domainpart: "example.test", resourcepart: "orchard")
   static let juliet = JID(localpart: "juliet", domainpart: "example.test", resourcepart: "balcony")
+
+  /// A slow machine makes nothing time out.
+  static let patient = {
+    var timing = SOCKS5Negotiation.Timing()
+    timing.attempt = .seconds(200)
+    timing.connecting = .seconds(200)
+    timing.report = .seconds(200)
+    timing.completing = .seconds(200)
+    timing.lateCandidates = .milliseconds(50)
+    return timing
+  }()
 
   /// One side: its machine, where it listens, and what it can do.
   struct Party: Sendable {
@@ -77,7 +88,7 @@ import XMPPNetworking
             case .connect(let link, let candidate, let destination):
               group.addTask {
                 let connection = try? await SOCKS5Connector.connect(
-                  host: candidate.host, port: candidate.port, destination: destination)
+                  host: candidate.host, port: candidate.port, destination: destination, timeout: .seconds(200))
                 post.yield(connection.map { .connected(link, $0) } ?? .failed(link))
               }
             case .close(let link): connections[link] = nil
@@ -110,29 +121,33 @@ import XMPPNetworking
     let offer = romeos.machine.offer(romeos.candidates(of: romeo) + (proxyIsRomeos ? proxies : []))
     var juliets = Party(
       machine: try SOCKS5Negotiation(
-        answering: SOCKS5Transport(offer.element), from: romeo, to: juliet), listener: julietsListener,
+        answering: SOCKS5Transport(offer.element), from: romeo, to: juliet, timing: Self.patient),
+      listener: julietsListener,
       activate: activate)
     let answer = juliets.machine.offer(juliets.candidates(of: juliet) + (proxyIsRomeos ? [] : proxies))
     let (toRomeo, postToRomeo) = AsyncStream.makeStream(of: SOCKS5Transport.self)
     let (toJuliet, postToJuliet) = AsyncStream.makeStream(of: SOCKS5Transport.self)
     let (romeosParty, julietsParty) = (romeos, juliets)
-    async let juliets_ = julietsParty.negotiate(news: toJuliet) { postToRomeo.yield($0) }
-    async let romeos_ = romeosParty.negotiate(answer: answer, news: toRomeo) { postToJuliet.yield($0) }
-    return [await romeos_, await juliets_].compactMap(\.self)
+    async let julietsEnd = julietsParty.negotiate(news: toJuliet) { postToRomeo.yield($0) }
+    async let romeosEnd = romeosParty.negotiate(answer: answer, news: toRomeo) { postToJuliet.yield($0) }
+    return [await romeosEnd, await julietsEnd].compactMap(\.self)
   }
 
   private func party(_ sid: String, listens: Bool = true) async throws -> Party {
-    let machine = SOCKS5Negotiation(offering: sid, from: Self.romeo, to: Self.juliet)
+    let machine = SOCKS5Negotiation(offering: sid, from: Self.romeo, to: Self.juliet, timing: Self.patient)
     let addresses = ["127.0.0.1", "::1"]
     let listener =
-      listens ? try await SOCKS5Listener(addresses: addresses, awaiting: machine.awaitedDestinations) : nil
+      listens
+      ? try await SOCKS5Listener(
+        addresses: addresses, awaiting: machine.awaitedDestinations, handshakeTimeout: .seconds(200)) : nil
     return Party(machine: machine, listener: listener)
   }
 
   private func julietsListener(_ sid: String) async throws -> SOCKS5Listener {
     try await SOCKS5Listener(
       addresses: ["127.0.0.1", "::1"],
-      awaiting: [SOCKS5Destination(sid: sid, requester: Self.juliet, target: Self.romeo)])
+      awaiting: [SOCKS5Destination(sid: sid, requester: Self.juliet, target: Self.romeo)],
+      handshakeTimeout: .seconds(200))
   }
 
   /// Sends from one to the other, and back.
@@ -202,7 +217,8 @@ import XMPPNetworking
     private let listener: SOCKS5Listener
 
     init(_ destination: SOCKS5Destination) async throws {
-      listener = try await SOCKS5Listener(addresses: ["127.0.0.1"], awaiting: [destination])
+      listener = try await SOCKS5Listener(
+        addresses: ["127.0.0.1"], awaiting: [destination], handshakeTimeout: .seconds(200))
       host = StreamHost(
         jid: JID(localpart: nil, domainpart: "proxy.example.test", resourcepart: nil), host: "127.0.0.1",
         port: listener.endpoints[0].port)

@@ -19,9 +19,10 @@ import XMPPCore
     let far: SOCKS5Connection
 
     init(address: String = "127.0.0.1") async throws {
-      listener = try await SOCKS5Listener(addresses: [address], awaiting: [destination])
+      listener = try await SOCKS5Listener(
+        addresses: [address], awaiting: [destination], handshakeTimeout: .seconds(60))
       near = try await SOCKS5Connector.connect(
-        host: address, port: listener.endpoints[0].port, destination: destination)
+        host: address, port: listener.endpoints[0].port, destination: destination, timeout: .seconds(60))
       let incoming = try #require(await listener.incoming.first { _ in true })
       #expect(incoming.endpoint == listener.endpoints[0])
       #expect(incoming.destination == destination)
@@ -259,6 +260,25 @@ import XMPPCore
     #expect(chunk.map { String(buffer: $0) } == "early")
   }
 
+  @Test func `A peer that sends byte by byte is read as it comes, whenever it is read`() async throws {
+    let listener = try await SOCKS5Listener(addresses: ["127.0.0.1"], awaiting: [Self.destination])
+    let slow = try await RawClient(port: listener.endpoints[0].port)
+    for byte in [5, 1, 0] + [5, 1, 0, 3, 40] + Array(Self.destination.text.utf8) + [0, 0] {
+      slow.send([byte])
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    let connection = try #require(await listener.incoming.first { _ in true }).connection
+    for number in 0..<2000 {
+      slow.send([UInt8(truncatingIfNeeded: number)])
+      // So that they come alone, as far as that can be had.
+      if number % 20 == 0 { try await Task.sleep(for: .milliseconds(1)) }
+    }
+    slow.finish()
+    var whole: [UInt8] = []
+    for try await chunk in connection.received { whole += chunk.readableBytesView }
+    #expect(whole == (0..<2000).map { UInt8(truncatingIfNeeded: $0) })
+  }
+
   // MARK: The connector
 
   static let hostileServers: [(script: [[UInt8]], kind: SOCKS5ConnectionError.Kind)] = [
@@ -353,12 +373,15 @@ private final class RawClient: Sendable {
 
   init(port: UInt16) async throws {
     channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .connect(host: "127.0.0.1", port: Int(port)).get()
   }
 
   deinit { channel.close(promise: nil) }
 
   func send(_ bytes: [UInt8]) { channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
+
+  func finish() { channel.close(mode: .output, promise: nil) }
 
   func disconnected() async { try? await channel.closeFuture.get() }
 }

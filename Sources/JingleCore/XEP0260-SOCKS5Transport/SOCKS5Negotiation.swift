@@ -12,12 +12,14 @@ package struct SOCKS5Negotiation: Sendable {
   package struct Timing: Hashable, Sendable {
     /// From one attempt to the next, as long as none failed.
     package var stagger = Duration.milliseconds(200)
-    /// How much longer proxies wait for better candidates.
+    /// How much longer proxies wait for the better candidate before them.
     package var proxyDelay = Duration.milliseconds(300)
+    /// How long the first proxy waits at most, however many better candidates there are.
+    package var proxyPatience = Duration.seconds(2)
     /// How long better candidates are waited for when one works.
     package var settling = Duration.milliseconds(200)
     /// One attempt.
-    package var attempt = Duration.seconds(8)
+    package var attempt = Duration.seconds(6)
     /// All attempts.
     package var connecting = Duration.seconds(30)
     /// For candidates that a peer sends later, having sent none at first.
@@ -26,7 +28,7 @@ package struct SOCKS5Negotiation: Sendable {
     package var report = Duration.seconds(60)
     /// For the nominated connection to come, be connected to, or be activated.
     package var completing = Duration.seconds(20)
-    /// How many attempts are under way at once.
+    /// How many attempts are under way at once, and one to a proxy beside them.
     package var parallelAttempts = 4
 
     package init() {}
@@ -114,6 +116,7 @@ package struct SOCKS5Negotiation: Sendable {
   private var localReport: Report?
   private var remoteReport: Report?
   private var lastStart: Instant?
+  private var firstStart: Instant?
   /// An attempt failed, so that the next need not wait.
   private var hasRoom = false
   private var deadlines = DeadlineTable<Deadline>()
@@ -158,7 +161,8 @@ package struct SOCKS5Negotiation: Sendable {
   /// What those are to ask for who connect to this side's candidates and proxies.
   package var destination: SOCKS5Destination { SOCKS5Destination(sid: sid, requester: local, target: peer) }
 
-  /// What the listener lets in. Some peers always hash the initiator's address first.
+  /// What the listener lets in: the specification says whose address is hashed first for proxies only, so that peers
+  /// may see it either way.
   package var awaitedDestinations: Set<SOCKS5Destination> {
     [destination, SOCKS5Destination(sid: sid, requester: peer, target: local)]
   }
@@ -404,24 +408,40 @@ extension SOCKS5Negotiation {
     }
   }
 
-  /// When the next attempt begins, if nothing else happens.
+  /// When the best of the candidates that wait is tried, if nothing else happens.
   ///
   /// - Specification: XEP-0260 §4
-  private var nextStart: Instant? {
-    guard case .connecting = phase, let next = waiting.first, localReport == nil,
-      attempts.count < timing.parallelAttempts, let lastStart
-    else { return nil }
+  private var nextInOrder: Instant? {
+    guard let next = waiting.first, attempts.count < timing.parallelAttempts else { return nil }
+    guard let lastStart, !attempts.isEmpty else { return .longAgo }
     if next.kind == .proxy { return lastStart + timing.stagger + timing.proxyDelay }
-    return lastStart + timing.stagger
+    return hasRoom ? .longAgo : lastStart + timing.stagger
+  }
+
+  /// When a proxy is tried before its turn: others may be silent for long where all but the proxy is blocked.
+  private var nextProxy: Instant? {
+    guard let firstStart, waiting.contains(where: { $0.kind == .proxy }),
+      !attempts.keys.contains(where: { theirs[$0]?.kind == .proxy })
+    else { return nil }
+    return firstStart + timing.proxyPatience
+  }
+
+  private var nextStart: Instant? {
+    guard case .connecting = phase, localReport == nil else { return nil }
+    return [nextInOrder, nextProxy].compactMap(\.self).min()
   }
 
   private mutating func startAttempts(at now: Instant) {
-    while localReport == nil, let next = waiting.first, attempts.count < timing.parallelAttempts {
-      let isDue = attempts.isEmpty || hasRoom && next.kind != .proxy || nextStart.map { $0 <= now } ?? true
-      guard isDue else { return }
-      waiting.removeFirst()
-      lastStart = now
-      hasRoom = false
+    while let nextStart, nextStart <= now {
+      let isInOrder = nextInOrder.map { $0 <= now } ?? false
+      let index = isInOrder ? waiting.startIndex : waiting.firstIndex { $0.kind == .proxy }
+      guard let index else { return }
+      let next = waiting.remove(at: index)
+      if firstStart == nil { firstStart = now }
+      if isInOrder {
+        lastStart = now
+        hasRoom = false
+      }
       attempts[next.cid] = now + timing.attempt
       actions.append(.connect(.toPeer(cid: next.cid), next, peersDestination))
     }
@@ -540,6 +560,10 @@ extension SOCKS5Negotiation.Link {
     case .toOwnProxy(let cid): "c\(cid)"
     }
   }
+}
+
+extension Instant {
+  fileprivate static let longAgo = Instant(nanoseconds: .min)
 }
 
 extension SOCKS5Candidate {
