@@ -1,4 +1,5 @@
 import COpenSSL
+import CSCTP
 import Foundation
 import MediaTime
 import Testing
@@ -75,8 +76,9 @@ private final class Digest {
   private func transfer(_ pair: EndpointPair, megabytes: Int) async throws -> Double {
     let sender = Task {
       let digest = Digest()
+      var bytes = noise(1 << 20)
       for round in 0..<megabytes {
-        let bytes = noise(1 << 20, seed: UInt64(round))
+        bytes[round] ^= 0xFF  // Each block is another.
         digest.update(bytes)
         try await pair.a.send(bytes)
       }
@@ -94,6 +96,11 @@ private final class Digest {
     let seconds = (SystemClock.now - (start ?? SystemClock.now)) / .seconds(1)
     #expect(count == megabytes << 20)
     #expect(try await sender.value == digest.value())
+    var statistics = sctpstat()
+    usrsctp_get_stat(&statistics)
+    print(
+      "SCTP since the start: \(statistics.sctps_senddata) chunks sent, \(statistics.sctps_sendretransdata) again,",
+      "\(statistics.sctps_timodata) timeouts")
     return Double(count) / 1e6 / seconds
   }
 

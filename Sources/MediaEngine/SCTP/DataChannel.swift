@@ -184,7 +184,11 @@ final class DataChannel {
     try Task.checkCancellation()
     let wakeup = wakeup
     await withTaskCancellationHandler {
-      await withCheckedContinuation { waiters.append($0) }
+      _ = isolation  // What does not capture the isolation does not have it.
+      await withCheckedContinuation { waiter in
+        precondition(SCTPStack.shared.loop.isOnLoop, "channels live on the SCTP loop")
+        waiters.append(waiter)
+      }
     } onCancel: {
       wakeup.fireNow()
     }

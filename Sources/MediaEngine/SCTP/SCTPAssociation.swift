@@ -75,6 +75,7 @@ final class SCTPAssociation {
   private var isBlocked = false
   private var isDraining = false
   private var isDrained = false
+  private var wasAborted = false
 
   /// - Parameters:
   ///   - send: carries one packet to the peer.
@@ -116,7 +117,10 @@ final class SCTPAssociation {
   func receive(_ packet: UnsafeRawBufferPointer) {
     guard let address, packet.count >= SCTPAssociation.minimumPacket, packet.count <= Int(UInt16.max) else { return }
     // An abort makes usrsctp forget what was not read yet.
-    if packet[12] == UInt8(SCTP_ABORT_ASSOCIATION) { drain() }
+    if packet[12] == UInt8(SCTP_ABORT_ASSOCIATION) {
+      wasAborted = true
+      drain()
+    }
     usrsctp_conninput(address, packet.baseAddress, packet.count, 0)
     pump()
     flush()
@@ -257,7 +261,7 @@ final class SCTPAssociation {
         let count = usrsctp_recvv(
           socket, buffer.baseAddress, buffer.count, nil, nil, &info, &infoSize, &infoType, &flags)
         if count < 0, errno == EAGAIN || errno == EWOULDBLOCK { return }
-        guard count > 0 else { return closed(count == 0 && isConnected ? nil : isConnected ? .aborted : .lost) }
+        guard count > 0 else { return closed(count == 0 && isConnected ? nil : failure) }
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
         if flags & MSG_NOTIFICATION != 0 {
           notified(bytes)
@@ -274,6 +278,8 @@ final class SCTPAssociation {
     close()
     handle(.closed(failure))
   }
+
+  private var failure: SCTPFailure { wasAborted ? .aborted : .lost }
 
   private func notified(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count >= 8 else { return }
@@ -307,8 +313,7 @@ final class SCTPAssociation {
       guard !isConnected else { return }
       isConnected = true
       handle(.connected)
-    case SCTP_COMM_LOST: closed(.lost)
-    case SCTP_CANT_STR_ASSOC: closed(.lost)
+    case SCTP_COMM_LOST, SCTP_CANT_STR_ASSOC: closed(failure)
     case SCTP_SHUTDOWN_COMP: closed(nil)
     default: break
     }
