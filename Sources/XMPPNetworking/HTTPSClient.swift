@@ -55,14 +55,22 @@ package struct HTTPSClient: Sendable {
     if let contentType { head.headers.add(name: "Content-Type", value: contentType) }
     for header in headers { head.headers.add(name: header.name, value: header.value) }
     let channel = try await open(url)
-    try await channel.executeThenClose { inbound, outbound in
+    try await channel.executeThenClose { inbound, _ in
       // The answer may come at any time: who refuses need not read what it refuses.
-      let upload = HTTPSUpload(outbound, length: length, host: url.host)
-      async let answer: Void = upload.awaitAnswer(inbound)
+      let upload = HTTPSUpload(channel.channel, length: length, host: url.host)
+      async let answer: Void = {
+        // Whoever waits to send need not wait any more.
+        defer { drop(channel) }
+        try await upload.awaitAnswer(inbound)
+      }()
       do {
-        try await outbound.write(.head(head))
-        try await body(upload)
-        try await upload.finish()
+        try await withTaskCancellationHandler {
+          try await upload.write(.head(head))
+          try await body(upload)
+          try await upload.finish()
+        } onCancel: {
+          drop(channel)
+        }
       } catch {
         guard upload.isOver else {
           drop(channel)
@@ -72,7 +80,6 @@ package struct HTTPSClient: Sendable {
       // What the server says counts for more than that the connection broke, which follows from it.
       let result: Result<Void, any Error>
       do { result = .success(try await answer) } catch { result = .failure(Self.readable(error, host: url.host)) }
-      drop(channel)
       try result.get()
     }
   }
@@ -158,52 +165,72 @@ package struct HTTPSClient: Sendable {
 package final class HTTPSUpload: Sendable {
   private struct State {
     var sent: UInt64 = 0
+    /// The last piece, while the network has not taken it.
+    var pending: EventLoopFuture<Void>?
     /// The server has answered, or the connection is gone: nothing more is taken.
     var isOver = false
   }
 
-  private let outbound: NIOAsyncChannelOutboundWriter<HTTPClientRequestPart>
+  private let channel: any Channel
   private let length: UInt64
   private let host: String
   private let state = Mutex(State())
 
-  init(_ outbound: NIOAsyncChannelOutboundWriter<HTTPClientRequestPart>, length: UInt64, host: String) {
-    self.outbound = outbound
+  init(_ channel: any Channel, length: UInt64, host: String) {
+    self.channel = channel
     self.length = length
     self.host = host
   }
 
-  /// Bytes given to the network so far.
+  /// Bytes given so far, of which the network has taken all but the last piece.
   package var sent: UInt64 { state.withLock { $0.sent } }
 
-  /// Sends the next bytes; waits while the network does not take them.
+  /// Sends the next bytes; waits while the network has not taken those before. Bound: one piece on its way, and one
+  /// that waits here. Call it from one task.
   ///
   /// - Throws: when they are more than was promised, or when the server wants no more. Why is then thrown by `upload`.
   package func send(_ bytes: ByteBuffer) async throws {
-    let isOver = try state.withLock { state in
+    try state.withLock { state in
       guard UInt64(bytes.readableBytes) <= length - state.sent else {
         throw HTTPSError(.wrongLength, "There are more than the \(length) bytes that were promised to \(host).")
       }
       state.sent += UInt64(bytes.readableBytes)
-      return state.isOver
     }
-    if isOver { throw HTTPSError(.connectionLost, "\(host) takes no more.") }
-    guard bytes.readableBytes > 0 else { return }
-    do {
-      try await outbound.write(.body(.byteBuffer(bytes)))
-    } catch {
-      if !(error is CancellationError) { state.withLock { $0.isOver = true } }
-      throw error
-    }
+    if bytes.readableBytes > 0 { try await write(.body(.byteBuffer(bytes))) }
   }
 
   var isOver: Bool { state.withLock { $0.isOver } }
+
+  func write(_ part: HTTPClientRequestPart) async throws {
+    try await settle()
+    begin(part)
+  }
+
+  private func begin(_ part: HTTPClientRequestPart) {
+    let future = channel.writeAndFlush(part)
+    state.withLock { $0.pending = future }
+  }
 
   func finish() async throws {
     guard sent == length else {
       throw HTTPSError(.wrongLength, "There are \(sent) bytes instead of the \(length) that were promised to \(host).")
     }
-    if !isOver { try await outbound.write(.end(nil)) }
+    try await write(.end(nil))
+    try await settle()
+  }
+
+  /// Waits until the network has taken everything.
+  private func settle() async throws {
+    let (pending, isOver) = state.withLock { ($0.pending, $0.isOver) }
+    if isOver { throw HTTPSError(.connectionLost, "\(host) takes no more.") }
+    do {
+      try await pending?.get()
+    } catch {
+      // A header that may not be sent is our own mistake; anything else means that the connection is gone.
+      if !(error is HTTPParserError) { state.withLock { $0.isOver = true } }
+      throw error
+    }
+    try Task.checkCancellation()
   }
 
   /// Returns when the server has said that all is well.

@@ -386,7 +386,10 @@ import Testing
 
   @Test("What is not consumed holds the peer back, and is answered when it is")
   func slowConsumer() {
-    var pair = InBandPair { $0.receiveBuffer = 16384 }
+    var pair = InBandPair {
+      $0.receiveBuffer = 16384
+      $0.maximumBlocks = 8
+    }
     pair.consumes = false
     let data = bytes(40 * 4096)
     pair.send(data, from: 0)
