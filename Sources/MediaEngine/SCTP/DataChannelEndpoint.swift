@@ -247,9 +247,10 @@ package actor DataChannelEndpoint {
   private func handle(_ event: ICEPaths.Event) {
     guard !isClosed else { return }
     switch event {
-    case .datagram(let datagram): return receive(datagram)
+    case .datagram(let datagram, _): return receive(datagram)
     case .candidate(let candidate): continuation.yield(.candidate(candidate))
     case .gatheringDone: continuation.yield(.gatheringDone)
+    case .progress: break
     case .state(let state): continuation.yield(.ice(state))
     case .path(let path):
       self.path = path
@@ -283,7 +284,7 @@ package actor DataChannelEndpoint {
             nonisolated(unsafe) let packet = packet
             self?.assumeIsolated { $0.channel?.receive(packet) }
           }),
-        send: { _ = paths.send($0) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
+        send: { _ = paths.send($0, over: 1) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
       dtls = transport
       transport.start()
       for datagram in early { datagram.withUnsafeBytes { transport.receive($0) } }
