@@ -107,8 +107,8 @@ public actor Client {
           Jingle.namespace, RTPDescription.namespace, RTPDescription.feature("audio"), RTPDescription.feature("video"),
           ICETransport.namespace, DTLSFingerprint.namespace, JingleMessage.namespace, RTPInfo.namespace,
           RTPFeedback.namespace, RTPHeaderExtension.namespace, ContentGroup.feature, RTPSource.feature,
-          Capabilities.namespace, SOCKS5Transport.namespace, InBandTransport.namespace, InBandBytestream.namespace,
-        ] + FileDescription.features + HashAlgorithm.features),
+          Capabilities.namespace, InBandBytestream.namespace,
+        ] + FileTransferWay.allCases.flatMap(\.features) + FileDescription.features + HashAlgorithm.features),
       node: "urn:carillon")
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import JingleCore
+import MediaEngine
 import MediaTime
 import NIOCore
 import XMPPCore
@@ -28,6 +29,12 @@ final class ActiveTransfer {
     var finisher: CheckedContinuation<Void, any Error>?
   }
 
+  struct DataChannel {
+    let endpoint: DataChannelEndpoint
+    /// This side's part in DTLS, where it has chosen it.
+    var role: JingleCore.DTLSRole?
+  }
+
   let id = UUID()
   let sid: String
   let peer: JID
@@ -53,6 +60,11 @@ final class ActiveTransfer {
   var local: Jingle.Transport?
   var socks5: SOCKS5?
   var inBand: InBand?
+  var dataChannel: DataChannel?
+  /// How the peer writes it.
+  var dataChannelForm = DataChannelTransport.Form.wrapped
+  /// How many candidates of ICE's were told.
+  var candidateCount = 0
   var stream: (any Bytestream)?
 
   var source: SourceFile?

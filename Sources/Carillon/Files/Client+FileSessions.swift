@@ -21,6 +21,8 @@ extension Client {
       answering: offer, from: from, id: id, own: own, understoodInfo: [FileInfo.namespace], deciding: [.transports])
     var limits = JingleCore.FileTransfer.Limits()
     limits.maximumLength = configuration.maximumFileSize ?? .max
+    // Conversations sends a checksum that it does not announce.
+    limits.unannouncedChecksum = .seconds(1)
     let isOffer = content.senders == .initiator || content.senders == .both
     let transfer = ActiveTransfer(
       sid: offer.sid, peer: from, isOutgoing: false, content: content.name, file, session: session,
@@ -111,6 +113,7 @@ extension Client {
     case .receivedTransportInfo(.socks5(let transport), _):
       transfer.socks5?.negotiation.receive(transport, at: now)
       pumpSOCKS5(transfer)
+    case .receivedTransport(let transport, _): addRemote(transport, of: transfer)
     case .offeredTransport(let transport, let name):
       replacedByPeer(transport, name, of: transfer)
     case .acceptedTransport(let transport, _):

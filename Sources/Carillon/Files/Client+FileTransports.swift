@@ -66,6 +66,7 @@ extension Client {
   /// - Returns: nil when that cannot be; then the transfer knows.
   private func open(_ way: FileTransferWay, of transfer: ActiveTransfer) async -> Jingle.Transport? {
     switch way {
+    case .dataChannel: transfer.local = await openDataChannel(of: transfer).map { Jingle.Transport($0) }
     case .socks5: transfer.local = await openSOCKS5(of: transfer).map { .socks5($0) }
     case .inBand:
       let offered = transfer.offered?.inBand
@@ -85,6 +86,7 @@ extension Client {
       transfer.socks5?.negotiation.begin(transfer.isOutgoing ? transfer.offered?.socks5 : nil, at: now)
       pumpSOCKS5(transfer)
     case .inBand: connectInBand(transfer)
+    case .dataChannel: connectDataChannel(transfer)
     }
   }
 
@@ -153,6 +155,8 @@ extension Client {
   func stopTransport(of transfer: ActiveTransfer) {
     if let stream = transfer.stream { spawn { await stream.close() } }
     transfer.stream = nil
+    if let endpoint = transfer.dataChannel?.endpoint { spawn { await endpoint.close() } }
+    transfer.dataChannel = nil
     transfer.socks5?.negotiation.cancel()
     pumpSOCKS5(transfer)
     stopSOCKS5(transfer)

@@ -25,7 +25,7 @@ extension Client {
     guard transfers.count < Self.maximumTransfers, let own = link?.address else {
       throw CallError(.failed, "There are too many transfers already.")
     }
-    let ways = file.ways.filter { device.info.supports($0.namespace) }
+    let ways = file.ways.filter { $0.isSupported(by: device.info) }
     guard !ways.isEmpty else {
       throw CallError(
         .nothingInCommon,
@@ -45,6 +45,8 @@ extension Client {
         proposing: description, .sending, as: .init(creator: .initiator, name: content), at: SystemClock.now),
       ways: ways)
     transfer.source = source
+    transfer.dataChannelForm =
+      DataChannelTransport.Form.allCases.first { device.info.supports($0.feature) } ?? .wrapped
     transfer.isAnswered = true
     transfers[sid] = transfer
     guard router.add(sid, sid: sid, peer: device.jid) else {
@@ -128,19 +130,35 @@ extension Client {
 }
 
 extension FileTransferWay {
-  /// The feature of who can do it.
-  var namespace: String {
+  /// The features of who can do it: one of these.
+  var features: [String] {
     switch self {
-    case .socks5: SOCKS5Transport.namespace
-    case .inBand: InBandTransport.namespace
+    case .dataChannel: DataChannelTransport.Form.allCases.map(\.feature)
+    case .socks5: [SOCKS5Transport.namespace]
+    case .inBand: [InBandTransport.namespace]
     }
   }
+
+  fileprivate func isSupported(by info: DiscoInfo) -> Bool { features.contains(where: info.supports) }
 
   init?(_ transport: Jingle.Transport) {
     switch transport {
     case .socks5: self = .socks5
     case .inBand: self = .inBand
-    case .iceUDP, .dataChannel, .unknown: return nil
+    case .iceUDP, .dataChannel, .unknown:
+      guard transport.dataChannel != nil else { return nil }
+      self = .dataChannel
+    }
+  }
+}
+
+extension DataChannelTransport.Form {
+  /// Of who reads it.
+  fileprivate var feature: String {
+    switch self {
+    case .wrapped: DataChannelTransport.namespace
+    case .iceUDP: DataChannelTransport.mapNamespace
+    case .ice: DataChannelTransport.channelNamespace
     }
   }
 }

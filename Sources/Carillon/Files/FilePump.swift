@@ -37,12 +37,12 @@ extension Client {
         guard moved(count, id) else { return }
       }
       let hashes = try await source.finish(isWhole: end == source.size)
-      // Before the checksum: a peer that hears the end first would wait for nothing.
-      try await stream.finish()
       guard let transfer = transfer(id) else { return }
       transfer.sha256 = hashes.first { $0.algorithm == .sha256 }?.hexadecimal
       carryOut(transfer.machine.sentAll(Hashes(hashes), at: SystemClock.now), of: transfer)
       rearm()
+      // Who has all may well have closed it by then.
+      try? await stream.finish()
     } catch {
       broke(id, error)
     }

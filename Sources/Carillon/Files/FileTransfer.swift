@@ -19,10 +19,15 @@ public struct OutgoingFile: Sendable {
 
 /// How the bytes of a file go from one side to the other.
 public enum FileTransferWay: String, Sendable, Hashable, CaseIterable {
+  /// Over SCTP, DTLS and ICE (XEP-0343): encrypted from end to end, and through NATs and TURN relays like a call.
+  case dataChannel = "datachannel"
   /// Straight, or over a proxy, by TCP (XEP-0260). The bytes themselves are not encrypted.
   case socks5 = "s5b"
   /// Through both sides' servers, inside of stanzas (XEP-0261). The servers can read them.
   case inBand = "ibb"
+
+  /// Whether nobody between the two ends can read the bytes.
+  public var isEncrypted: Bool { self == .dataChannel }
 }
 
 /// What a transfer is about.

@@ -28,6 +28,9 @@ struct ReceiveCommand: AsyncParsableCommand {
     transform: { try ByteCount(argument: $0) })
   var maxSize: ByteCount?
 
+  @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
+  var relayOnly = false
+
   @OptionGroup(title: "Account") var accountOptions: AccountOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -37,7 +40,7 @@ struct ReceiveCommand: AsyncParsableCommand {
       let session = Session(console: console, logLevel: output.logLevel ?? settings.logLevel)
       if let warning = settings.warning { console.warning(warning) }
       try Self.check(into)
-      var configuration = settings.clientConfiguration(relayOnly: false)
+      var configuration = settings.clientConfiguration(relayOnly: relayOnly)
       configuration.maximumFileSize = maxSize?.bytes
       let client = Client(configuration: configuration)
       let (endings, ended) = AsyncStream.makeStream(of: CommandFailure?.self)

@@ -6,9 +6,9 @@ struct SendCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "send", abstract: "Send files.",
     discussion: """
-      Sends the files one after the other, by the first way that works: over TCP (straight or by a proxy), then through
-      the servers. Neither is encrypted from end to end. A folder stands for the files in it. What broke off goes on where
-      it stopped when it is sent again.
+      Sends the files one after the other, by the first way that both ends know and that works: a data channel, then TCP
+      (straight or by a proxy), then through the servers. The data channel alone is encrypted from end to end. A folder
+      stands for the files in it. What broke off goes on where it stopped when it is sent again.
       """)
 
   @Argument(help: ArgumentHelp("What to send.", valueName: "file"))
@@ -17,21 +17,25 @@ struct SendCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The account or device to send to.", valueName: "jid"), transform: parseJID)
   var to: JID
 
-  @Option(help: ArgumentHelp("auto, s5b (over TCP) or ibb (through the servers).", valueName: "way"))
+  @Option(help: ArgumentHelp("auto, datachannel, s5b (over TCP) or ibb (through the servers).", valueName: "way"))
   var transport = Transport.auto
 
   @Option(help: ArgumentHelp("What the receiver is to call it; of one file.", valueName: "name"))
   var name: String?
 
+  @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
+  var relayOnly = false
+
   @OptionGroup(title: "Account") var accountOptions: AccountOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   enum Transport: String, ExpressibleByArgument, CaseIterable {
-    case auto, s5b, ibb
+    case auto, datachannel, s5b, ibb
 
     var ways: [FileTransferWay] {
       switch self {
       case .auto: FileTransferWay.allCases
+      case .datachannel: [.dataChannel]
       case .s5b: [.socks5]
       case .ibb: [.inBand]
       }
@@ -49,7 +53,7 @@ struct SendCommand: AsyncParsableCommand {
       if let warning = settings.warning { console.warning(warning) }
       // What cannot be sent is told before anything is.
       let paths = try files.flatMap { try Self.expand($0) }
-      let client = Client(configuration: settings.clientConfiguration(relayOnly: false))
+      let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
       let handlers = session.handlers()
       try await session.run([{ try await client.run(handlers) }]) { [transport, name, to] in
         for path in paths {

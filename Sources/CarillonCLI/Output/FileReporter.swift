@@ -32,7 +32,7 @@ struct FileReporter: Sendable {
         if offset > 0 { more["offset"] = .integer(Int(offset)) }
         console.event("file.started", fields.merging(more))
         let from = offset > 0 ? ", from \(byteCount(offset)) on" : ""
-        console.progress("\(transfer.file.name): \(way.rawValue) (\(path))\(from), not encrypted from end to end")
+        console.progress("\(transfer.file.name): \(way.rawValue) (\(path))\(from)\(Self.warning(way))")
       case .fellBack(let from, let to, let why):
         console.event(
           "file.fellBack",
@@ -71,9 +71,13 @@ struct FileReporter: Sendable {
       """
       file            \(printable(receipt.path ?? receipt.name)), \(byteCount(receipt.size)), \(proof)
       moved           \(byteCount(receipt.bytes)) in \(Duration.seconds(receipt.seconds).short), \(decimal(rate, places: 1)) MB/s
-      path            \(receipt.way.rawValue) (\(printable(receipt.route))), not encrypted from end to end
+      path            \(receipt.way.rawValue) (\(printable(receipt.route)))\(Self.warning(receipt.way))
       sha-256         \(receipt.sha256)
       """)
+  }
+
+  private static func warning(_ way: FileTransferWay) -> String {
+    way.isEncrypted ? "" : ", not encrypted from end to end"
   }
 
   private func fields(_ file: FileSummary, _ peer: JID, _ sid: String) -> JSONObject {
