@@ -31,7 +31,8 @@ import XMPPCore
     #expect(agreed.open == InBandBytestream.Open(sid: "ch3d9s71", blockSize: 2048, carrier: .iq))
   }
 
-  @Test("The answer to an offer never has larger blocks", arguments: [(65535, 4096), (4096, 4096), (1024, 1024), (1, 1)])
+  @Test(
+    "The answer to an offer never has larger blocks", arguments: [(65535, 4096), (4096, 4096), (1024, 1024), (1, 1)])
   func answers(offered: Int, answered: Int) throws {
     let offer = InBandTransport(sid: "a", blockSize: offered, carrier: .message)
     let answer = offer.accepting()

@@ -361,13 +361,16 @@ import Testing
     #expect(condition(answers(outputs).first) == .unexpectedRequest)
     #expect(outputs.last == .ended(.failed(.outOfSequence(expected: expected, received: received))))
     #expect(!outputs.contains(.received([1])))
-    #expect(outputs.contains { if case .send(let stanza) = $0 { stanza.children.first?.name == "close" } else { false } })
+    #expect(
+      outputs.contains { if case .send(let stanza) = $0 { stanza.children.first?.name == "close" } else { false } })
     // What follows belongs to no stream.
     let later = InBandBytestream.Block(sid: "i781hf64", sequenceNumber: expected, bytes: [1]).element
     expect(&stream, takes: false, IQ(id: "2", from: InBandPair.romeo, .set(later)))
   }
 
-  @Test("A block that is no base64, or too large, ends the stream as a bad request", arguments: ["=AAA", "BBBB=CCC", "*", "AAA"])
+  @Test(
+    "A block that is no base64, or too large, ends the stream as a bad request",
+    arguments: ["=AAA", "BBBB=CCC", "*", "AAA"])
   func badBlock(text: String) throws {
     var bad = InBandBytestream.Block(sid: "i781hf64", sequenceNumber: 0, bytes: [])
     bad.text = text

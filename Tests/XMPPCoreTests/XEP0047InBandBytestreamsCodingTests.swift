@@ -54,7 +54,8 @@ import XMPPCore
   @Test(
     "What opens no stream is refused",
     arguments: [
-      "block-size='4096'", "sid='' block-size='4096'", "sid='a'", "sid='a' block-size='0'", "sid='a' block-size='65536'",
+      "block-size='4096'", "sid='' block-size='4096'", "sid='a'", "sid='a' block-size='0'",
+      "sid='a' block-size='65536'",
       "sid='a' block-size='-1'", "sid='a' block-size='+1'", "sid='a' block-size='4k'", "sid='a' block-size=''",
       "sid='a' block-size='1' stanza='presence'", "sid='a' block-size='1' stanza=''",
       "sid='\(String(repeating: "a", count: 257))' block-size='1'",
@@ -64,7 +65,9 @@ import XMPPCore
     #expect(throws: StanzaError.self) { try InBandBytestream.Open(element) }
   }
 
-  @Test("What is no block is refused", arguments: ["seq='1'", "sid='a'", "sid='a' seq='65536'", "sid='a' seq='-1'", "sid='a' seq=''"])
+  @Test(
+    "What is no block is refused",
+    arguments: ["seq='1'", "sid='a'", "sid='a' seq='65536'", "sid='a' seq='-1'", "sid='a' seq=''"])
   func badBlock(attributes: String) throws {
     let element = try stanza("<data xmlns='http://jabber.org/protocol/ibb' \(attributes)/>")
     #expect(throws: StanzaError.self) { try InBandBytestream.Block(element) }
@@ -90,7 +93,8 @@ import XMPPCore
     #expect(try written.bytes(upTo: length) == bytes)
     // The same from a slice, whose indices start elsewhere, and from what has no storage of its own.
     #expect(InBandBytestream.Block(sid: "s", sequenceNumber: 0, bytes: ([7] + bytes)[1...]).text == written.text)
-    #expect(InBandBytestream.Block(sid: "s", sequenceNumber: 0, bytes: bytes.reversed().reversed()).text == written.text)
+    #expect(
+      InBandBytestream.Block(sid: "s", sequenceNumber: 0, bytes: bytes.reversed().reversed()).text == written.text)
   }
 
   @Test(
@@ -141,8 +145,12 @@ import XMPPCore
     let texts = [open, Self.block, "<close xmlns='http://jabber.org/protocol/ibb' sid='i781hf64'/>"]
     for element in try texts.flatMap({ try stanza($0).mutations }) {
       if let open = try? InBandBytestream.Open(element) { #expect(try InBandBytestream.Open(open.element) == open) }
-      if let close = try? InBandBytestream.Close(element) { #expect(try InBandBytestream.Close(close.element) == close) }
-      guard let block = try? InBandBytestream.Block(element), let bytes = try? block.bytes(upTo: 65535) else { continue }
+      if let close = try? InBandBytestream.Close(element) {
+        #expect(try InBandBytestream.Close(close.element) == close)
+      }
+      guard let block = try? InBandBytestream.Block(element), let bytes = try? block.bytes(upTo: 65535) else {
+        continue
+      }
       let copy = InBandBytestream.Block(sid: block.sid, sequenceNumber: block.sequenceNumber, bytes: bytes)
       #expect(try copy.bytes(upTo: 65535) == bytes)
     }

@@ -134,7 +134,8 @@ import XMPPCore
 
   @Test("The reasons of the examples for giving no slot are told apart")
   func refusals() throws {
-    let tooLarge = "<file-too-large xmlns='urn:xmpp:http:upload:0'><max-file-size>20000</max-file-size></file-too-large>"
+    let tooLarge =
+      "<file-too-large xmlns='urn:xmpp:http:upload:0'><max-file-size>20000</max-file-size></file-too-large>"
     #expect(try refusal(tooLarge, type: "modify", "not-acceptable") == .fileTooLarge(maximum: 20000))
     #expect(
       try refusal("<file-too-large xmlns='urn:xmpp:http:upload:0'/>", "not-acceptable") == .fileTooLarge(maximum: nil))
@@ -161,10 +162,13 @@ import XMPPCore
   @Test(
     "URLs are taken apart",
     arguments: [
-      ("https://example.org", "example.org", 443, "/"), ("HTTPS://Example.ORG:8443/A/b?c=d#e", "example.org", 8443, "/A/b?c=d"),
+      ("https://example.org", "example.org", 443, "/"),
+      ("HTTPS://Example.ORG:8443/A/b?c=d#e", "example.org", 8443, "/A/b?c=d"),
       ("https://[2001:DB8::1]:5281/x", "2001:db8::1", 5281, "/x"), ("https://192.0.2.1/", "192.0.2.1", 443, "/"),
-      ("https://a:/b", "a", 443, "/b"), ("https://a?b/c", "a", 443, "/?b/c"), ("https://a/x/../../y/./z", "a", 443, "/y/z"),
-      ("https://a/x/..", "a", 443, "/"), ("https://a/b//c/", "a", 443, "/b//c/"), ("https://a/\u{E9}", "a", 443, "/%C3%A9"),
+      ("https://a:/b", "a", 443, "/b"), ("https://a?b/c", "a", 443, "/?b/c"),
+      ("https://a/x/../../y/./z", "a", 443, "/y/z"),
+      ("https://a/x/..", "a", 443, "/"), ("https://a/b//c/", "a", 443, "/b//c/"),
+      ("https://a/\u{E9}", "a", 443, "/%C3%A9"),
       ("https://a/%2e%2E/b", "a", 443, "/%2e%2E/b"), ("https://a#b", "a", 443, "/"),
     ])
   func parts(text: String, host: String, port: Int, target: String) throws {
@@ -178,9 +182,12 @@ import XMPPCore
   @Test(
     "Anything else is no URL to follow",
     arguments: [
-      "", "https", "https:", "https:/a", "https://", "https:///a", "http://a/", "file:///etc/passwd", "//a/b", "/a", "aesgcm://a/b",
-      "https://a b/", "https://a/b c", "https://a/b\nc", "https://a/\u{0}", "https://a\\b/", "https://a/b\\c", "https://user@a/",
-      "https://u:p@a/", "https://a:0/", "https://a:65536/", "https://a:-1/", "https://a:1:2/", "https://a:x/", "https://[::1/",
+      "", "https", "https:", "https:/a", "https://", "https:///a", "http://a/", "file:///etc/passwd", "//a/b", "/a",
+      "aesgcm://a/b",
+      "https://a b/", "https://a/b c", "https://a/b\nc", "https://a/\u{0}", "https://a\\b/", "https://a/b\\c",
+      "https://user@a/",
+      "https://u:p@a/", "https://a:0/", "https://a:65536/", "https://a:-1/", "https://a:1:2/", "https://a:x/",
+      "https://[::1/",
       "https://[]/", "https://[a]/", "https://[::1]x/", "https://[fe80::1%25eth0]/", "https://a..b/", "https://.a/",
       "https://\u{E9}.org/", "https://a%00b/", " https://a/", "https ://a/", "javascript:https://a/",
     ])
@@ -197,8 +204,10 @@ import XMPPCore
   @Test(
     "References are resolved, and never away from https",
     arguments: [
-      ("https://b/c", "https://b/c"), ("//b/c", "https://b/c"), ("/c?d", "https://a:8443/c?d"), ("c", "https://a:8443/x/c"),
-      ("../c", "https://a:8443/c"), ("../../../c", "https://a:8443/c"), ("?q", "https://a:8443/x/y?q"), ("#f", "https://a:8443/x/y?z"),
+      ("https://b/c", "https://b/c"), ("//b/c", "https://b/c"), ("/c?d", "https://a:8443/c?d"),
+      ("c", "https://a:8443/x/c"),
+      ("../c", "https://a:8443/c"), ("../../../c", "https://a:8443/c"), ("?q", "https://a:8443/x/y?q"),
+      ("#f", "https://a:8443/x/y?z"),
       ("", "https://a:8443/x/y?z"), ("./", "https://a:8443/x/"), ("http://a/c", nil), ("file:///c", nil), ("//", nil),
       ("javascript:x", nil), ("a b", nil),
     ] as [(String, String?)])

@@ -31,7 +31,8 @@ import XMPPCore
   @Test("Everything that can be said is read back")
   func roundTrip() throws {
     let file = FileMetadata(
-      name: "a/b", mediaType: "video/webm", size: .max, date: .seconds(1), descriptions: [.init("x"), .init("y", language: "fr")],
+      name: "a/b", mediaType: "video/webm", size: .max, date: .seconds(1),
+      descriptions: [.init("x"), .init("y", language: "fr")],
       width: 4096, height: 2160, length: .milliseconds(63_001),
       hashes: [XMLElement("hash", namespace: "urn:xmpp:hashes:2", text: "a")],
       thumbnails: [XMLElement("thumbnail", namespace: "urn:xmpp:thumbs:1", attributes: ["uri": "cid:x"])])

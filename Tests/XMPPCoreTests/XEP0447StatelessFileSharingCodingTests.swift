@@ -124,7 +124,8 @@ import XMPPCore
 
   @Test("Sources without TLS are kept for those who have a hash, and told apart")
   func insecure() throws {
-    #expect(FileSources(urls: ["http://a/b", "https://a/c", "ftp://a"]).httpsURLs.map(\.description) == ["https://a/c"])
+    #expect(
+      FileSources(urls: ["http://a/b", "https://a/c", "ftp://a"]).httpsURLs.map(\.description) == ["https://a/c"])
   }
 
   @Test("Every mutation is read or refused")

@@ -157,7 +157,8 @@ final class FakeWebServer: Sendable {
       if !body.isEmpty { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil) }
     }
 
-    private func answer(_ context: ChannelHandlerContext, _ status: Int, _ headers: [(String, String)], _ body: [UInt8]) {
+    private func answer(_ context: ChannelHandlerContext, _ status: Int, _ headers: [(String, String)], _ body: [UInt8])
+    {
       send(context, status, headers, body)
       context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     }

@@ -76,7 +76,9 @@ import XMPPCore
   func upload() async throws {
     let data = bytes(3_000_000)
     try await with(["/a/b": .status(201)]) { server, client, url in
-      let slot: [HTTPUpload.Slot.Header] = [.init("Authorization", "Basic x"), .init("Cookie", "1"), .init("Cookie", "2")]
+      let slot: [HTTPUpload.Slot.Header] = [
+        .init("Authorization", "Basic x"), .init("Cookie", "1"), .init("Cookie", "2"),
+      ]
       try await client.upload(
         to: url("/a/b?c=d"), headers: slot, contentType: "image/jpeg", length: UInt64(data.count)
       ) { upload in
@@ -91,7 +93,8 @@ import XMPPCore
       #expect(request.body == data)
       #expect(
         request.head.headers.map { "\($0.name): \($0.value)" } == [
-          "Host: example.test:\(server.port)", "Connection: close", "Content-Length: 3000000", "Content-Type: image/jpeg",
+          "Host: example.test:\(server.port)", "Connection: close", "Content-Length: 3000000",
+          "Content-Type: image/jpeg",
           "Authorization: Basic x", "Cookie: 1", "Cookie: 2",
         ])
     }
@@ -105,10 +108,13 @@ import XMPPCore
     }
   }
 
-  @Test("A refusal after the whole upload is named by its status", arguments: [302, 400, 401, 403, 404, 413, 500, 503, 507])
+  @Test(
+    "A refusal after the whole upload is named by its status", arguments: [302, 400, 401, 403, 404, 413, 500, 503, 507])
   func refusedUpload(status: Int) async throws {
     try await with(["/a": .status(status, headers: ["Location": "https://example.test/b"])]) { server, client, url in
-      let kind = await kind { try await client.upload(to: url("/a"), length: 1) { try await $0.send(ByteBuffer(bytes: [1])) } }
+      let kind = await kind {
+        try await client.upload(to: url("/a"), length: 1) { try await $0.send(ByteBuffer(bytes: [1])) }
+      }
       #expect(kind == .status(status))
       #expect(server.requests.count == 1)
     }
@@ -258,7 +264,8 @@ import XMPPCore
       .status(302, headers: ["Location": location])
     }
     try await with([
-      "/f": .file([1, 2, 3]), "/a/b": to("../c"), "/c": to("/f?x"), "/loop": to("/loop"), "/plain": to("http://example.test/f"),
+      "/f": .file([1, 2, 3]), "/a/b": to("../c"), "/c": to("/f?x"), "/loop": to("/loop"),
+      "/plain": to("http://example.test/f"),
       "/file": to("file:///etc/passwd"), "/none": .status(301), "/password": to("https://u:p@example.test/"),
     ]) { server, client, url in
       let got = try await client.download(from: url("/a/b"), limit: 10) { download in

@@ -22,7 +22,8 @@ import XMPPCore
       let (ways, configurations) = (
         (0..<2).map { _ in AsyncStream.makeStream(of: XMLElement.self) },
         (0..<2).map { end in
-          var configuration = InBandStream.Configuration(peer: Self.addresses[1 - end], open: open, idPrefix: "id\(end)")
+          var configuration = InBandStream.Configuration(
+            peer: Self.addresses[1 - end], open: open, idPrefix: "id\(end)")
           change(&configuration)
           return configuration
         }
@@ -54,7 +55,9 @@ import XMPPCore
     }
   }
 
-  private static func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }
+  private static func bytes(_ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+  }
 
   private static func all(_ stream: InBandByteStream) async throws -> [UInt8] {
     var all: [UInt8] = []

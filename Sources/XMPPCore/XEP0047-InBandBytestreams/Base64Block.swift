@@ -61,7 +61,10 @@ enum Base64Block {
         for _ in 0..<(padding == 0 ? text.count / 4 : text.count / 4 - 1) {
           let (a, b) = (values[Int(text[from])], values[Int(text[from + 1])])
           let (c, d) = (values[Int(text[from + 2])], values[Int(text[from + 3])])
-          guard a | b | c | d < 64 else { return isValid = false }
+          guard a | b | c | d < 64 else {
+            isValid = false
+            return
+          }
           bytes[to] = a << 2 | b >> 4
           bytes[to + 1] = b << 4 | c >> 2
           bytes[to + 2] = c << 6 | d
@@ -71,7 +74,10 @@ enum Base64Block {
         guard padding > 0 else { return }
         let (a, b) = (values[Int(text[from])], values[Int(text[from + 1])])
         let c = padding == 1 ? values[Int(text[from + 2])] : 0
-        guard a | b | c < 64, padding == 1 ? c & 3 == 0 : b & 15 == 0 else { return isValid = false }
+        guard a | b | c < 64, padding == 1 ? c & 3 == 0 : b & 15 == 0 else {
+          isValid = false
+          return
+        }
         bytes[to] = a << 2 | b >> 4
         if padding == 1 { bytes[to + 1] = b << 4 | c >> 2 }
         count = to + 3 - padding

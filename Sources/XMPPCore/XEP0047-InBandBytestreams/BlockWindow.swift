@@ -51,7 +51,9 @@ package struct BlockWindow: Hashable, Sendable {
   }
 
   private mutating func adjust() {
-    guard let promptest, let base = [quickest, formerQuickest].compactMap(\.self).min(), promptest > .zero else { return }
+    guard let promptest, let base = [quickest, formerQuickest].compactMap(\.self).min(), promptest > .zero else {
+      return
+    }
     let queued = Double(blocks) * (1 - base.inSeconds / promptest.inSeconds)
     if queued > Self.tolerableQueue.upperBound {
       isDoubling = false

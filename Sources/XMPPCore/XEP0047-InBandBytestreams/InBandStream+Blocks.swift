@@ -1,4 +1,4 @@
-package import MediaTime
+import MediaTime
 
 // What goes out: blocks, as many as the window lets, and what the peer answers to them.
 extension InBandStream {
@@ -51,7 +51,8 @@ extension InBandStream {
   /// - Returns: whether it was this stream's.
   mutating func receiveAnswer(id: String, _ error: StanzaError?, at now: Instant) -> Bool {
     let prefix = configuration.idPrefix.utf8
-    guard id.utf8.starts(with: prefix), let name = Substring(id.utf8.dropFirst(prefix.count)).split(separator: "-").first
+    guard id.utf8.starts(with: prefix),
+      let name = Substring(id.utf8.dropFirst(prefix.count)).split(separator: "-").first
     else { return false }
     switch phase {
     case .opening where name == "open\(blockSize)": answeredOpen(error, at: now)

@@ -188,7 +188,7 @@ package struct InBandStream: Sendable {
     if unconsumed <= configuration.receiveBuffer { releaseAnswers() }
   }
 
-  /// Of the blocks sent in messages, so many more were taken by the network. It is what these wait for in place of answers.
+  /// Of the blocks sent in messages, so many more were taken by the network. These wait for that in place of answers.
   package mutating func taken(_ blocks: Int, at now: Instant) {
     guard carrier == .message, phase == .open else { return }
     for number in underway.keys.sorted().prefix(blocks) { answered(number, at: now) }
@@ -202,13 +202,15 @@ package struct InBandStream: Sendable {
   package mutating func resume(at now: Instant) {
     guard isSuspended, phase != .ended else { return }
     isSuspended = false
-    if deadline != nil { deadline = now + (phase == .open ? configuration.answerTimeout : configuration.handshakeTimeout) }
+    if deadline != nil {
+      deadline = now + (phase == .open ? configuration.answerTimeout : configuration.handshakeTimeout)
+    }
     fill(at: now)
   }
 
   package mutating func timeout(at now: Instant) {
     guard let deadline = nextDeadline, deadline <= now else { return }
-    // The peer has answered every block, and may have forgotten the stream since. Messages are answered by nothing else.
+    // The peer has answered every block, and may have forgotten the stream since. Messages have no other answer.
     if phase == .closing, carrier == .iq { return end(.finished, saying: false) }
     end(.failed(.timedOut))
   }

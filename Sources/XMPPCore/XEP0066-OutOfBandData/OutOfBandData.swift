@@ -43,7 +43,8 @@ extension OutOfBandData {
     guard let url = element.first("url", element.namespace)?.text, (1...HTTPSURL.maximumLength).contains(url.utf8.count)
     else { throw StanzaError(.badRequest, text: "out-of-band data without a URL, or with one that is too long") }
     self.url = url
-    if let text = element.first("desc", element.namespace)?.text, (1...Self.maximumTextLength).contains(text.utf8.count) {
+    if let text = element.first("desc", element.namespace)?.text, (1...Self.maximumTextLength).contains(text.utf8.count)
+    {
       description = text
     }
   }

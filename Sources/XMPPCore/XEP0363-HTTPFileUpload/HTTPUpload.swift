@@ -123,7 +123,8 @@ extension HTTPUpload.Slot {
       throw StanzaError(.notAcceptable, text: "an upload slot without its addresses")
     }
     // Early drafts, which some services still follow, had the address as text.
-    guard let putURL = HTTPSURL(put[attribute: "url"] ?? put.text), let getURL = HTTPSURL(get[attribute: "url"] ?? get.text)
+    guard let putURL = HTTPSURL(put[attribute: "url"] ?? put.text),
+      let getURL = HTTPSURL(get[attribute: "url"] ?? get.text)
     else { throw StanzaError(.notAcceptable, text: "an upload slot whose addresses are no https URLs") }
     headers = []
     for child in put.all("header", namespace) {

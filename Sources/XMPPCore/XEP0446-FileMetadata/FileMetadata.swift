@@ -92,7 +92,8 @@ extension FileMetadata {
     append("size", size.map { String($0) })
     append("width", width.map { String($0) })
     append("height", height.map { String($0) })
-    append("length", length.map { String($0.components.seconds * 1000 + $0.components.attoseconds / 1_000_000_000_000_000) })
+    append(
+      "length", length.map { String($0.components.seconds * 1000 + $0.components.attoseconds / 1_000_000_000_000_000) })
     for hash in hashes { element.append(hash) }
     for description in descriptions { append("desc", description.text, language: description.language) }
     for thumbnail in thumbnails { element.append(thumbnail) }
