@@ -154,6 +154,11 @@ final class ICEPaths {
     used?.agent.send(datagram) == true
   }
 
+  /// Of the newest agent.
+  func widenReceiveBuffers(to bytes: Int32) {
+    newest?.agent.widenReceiveBuffers(to: bytes)
+  }
+
   // MARK: Time
 
   var nextDeadline: Instant? {

@@ -127,6 +127,7 @@ package actor DataChannelEndpoint {
       self?.assumeIsolated { $0.handle(event) }
     }
     guard let (credentials, candidates) = paths.begin() else { throw DataChannelFailure.noSockets }
+    paths.widenReceiveBuffers(to: Int32(SCTPAssociation.bufferSize))
     self.paths = paths
     self.certificate = certificate
     return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
@@ -162,6 +163,7 @@ package actor DataChannelEndpoint {
   package func restartICE(servers: [ICEServer]? = nil) throws -> LocalDescription? {
     guard let paths, let certificate, !isClosed else { return nil }
     guard let (credentials, candidates) = paths.begin(servers: servers) else { throw DataChannelFailure.noSockets }
+    paths.widenReceiveBuffers(to: Int32(SCTPAssociation.bufferSize))
     rearm()
     return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
   }

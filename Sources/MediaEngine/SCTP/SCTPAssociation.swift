@@ -224,8 +224,9 @@ final class SCTPAssociation {
     }
     isWoken = true
     pump()
-    // Not with every acknowledgement: what is freed until the next tick is enough to send until then.
-    if isBlocked, let socket, usrsctp_get_events(socket) & SCTP_EVENT_WRITE != 0 {
+    // There may be room: usrsctp's own word for it counts otherwise and comes late. Not asked with every acknowledgement,
+    // since the buffer lasts much longer than a tick.
+    if isBlocked {
       isBlocked = false
       handle(.writable)
     }
@@ -336,7 +337,7 @@ final class SCTPAssociation {
     association.sasoc_asocmaxrxt = configuration.maximumRetransmissions
     var timeouts = sctp_rtoinfo()
     timeouts.srto_initial = 1000
-    timeouts.srto_min = 200
+    timeouts.srto_min = 400
     timeouts.srto_max = 5000
     let linger = linger(l_onoff: 1, l_linger: 0)
     let size = UInt32(Self.bufferSize)
