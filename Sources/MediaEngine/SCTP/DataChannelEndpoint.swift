@@ -30,7 +30,7 @@ package actor DataChannelEndpoint {
     /// Numeric addresses to use; empty for every interface's.
     package var localAddresses: [String]
     package var usesTCP = true
-    /// The name and the protocol of the channel that this side opens; the content's name, and what Conversations writes.
+    /// Name and protocol of the channel that this side opens: the content's name, and what Conversations writes.
     package var label: String
     package var subprotocol = "xmpp-jingle"
     /// A channel that signalling names, and that is not opened in band.
@@ -186,7 +186,7 @@ package actor DataChannelEndpoint {
     try await established().finish()
   }
 
-  /// What the peer sends, until it ends its stream. While some 1 MiB is not received, the peer has to wait. One consumer.
+  /// What the peer sends, until it ends its stream. While 1 MiB is not received, the peer has to wait. One consumer.
   package nonisolated var received: Received { Received(endpoint: self) }
 
   package struct Received: AsyncSequence, Sendable {
