@@ -18,7 +18,8 @@ import XMPPCore
   /// As in the specification's first example.
   static func published(_ map: String = map, namespace: String = "urn:xmpp:jingle:transports:ice-udp:1") -> String {
     """
-    <transport xmlns='\(namespace)' pwd='asd88fgpdd777uzjYhagZg' ufrag='8hhy'>\(map)\(fingerprint)\(candidate)</transport>
+    <transport xmlns='\(namespace)' pwd='asd88fgpdd777uzjYhagZg' ufrag='8hhy'>
+    \(map)\(fingerprint)\(candidate)</transport>
     """
   }
 
@@ -96,7 +97,7 @@ import XMPPCore
   @Test(arguments: [
     ("id='3' negotiated='true'", DataChannelTransport.Channel(id: 3, isNegotiated: true)),
     ("ordered='false'", DataChannelTransport.Channel(isOrdered: false)),
-    ("maxRetransmits='4' protocol='chat'", DataChannelTransport.Channel(maximumRetransmissions: 4, subprotocol: "chat")),
+    ("maxRetransmits='4' protocol='a'", DataChannelTransport.Channel(maximumRetransmissions: 4, subprotocol: "a")),
     ("maxPacketLifeTime='200'", DataChannelTransport.Channel(maximumLifetime: 200)),
     ("maxPacketLifeTime='200' maxRetransmits='4'", nil),
     ("id='65536'", nil),

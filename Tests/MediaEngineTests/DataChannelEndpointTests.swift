@@ -118,9 +118,9 @@ private final class Digest {
     #expect(path.local.address == "127.0.0.1")
   }
 
-  @Test func `move 32 MiB at 80 ms round trip`() async throws {
+  @Test func `move 16 MiB at 80 ms round trip`() async throws {
     let pair = try await EndpointPair(delay: .milliseconds(40))
-    let rate = try await transfer(pair, megabytes: 32)
+    let rate = try await transfer(pair, megabytes: 16)
     print("data channel at 80 ms round trip: \(rate) MB/s")
     await pair.close()
   }

@@ -127,6 +127,41 @@ import Testing
     await link.close()
   }
 
+  @Test func `A message of a megabyte is received in parts`() async throws {
+    let link = MemoryLink()
+    try await link.openToStranger()
+    let bytes = noise(1 << 20)
+    #expect(await link.say(DataChannelMessageTests.open, stream: 0, ppid: 50))
+    #expect(await link.say(bytes, stream: 0, ppid: 53))
+    #expect(await link.say([0], stream: 0, ppid: 57), "stands for nothing")
+    #expect(await link.say([42], stream: 0, ppid: 51))
+    await link.endStranger(0)
+    #expect(try await link.all(1) == bytes + [42])
+    await link.close()
+  }
+
+  static let unsuitable: [[(message: [UInt8], stream: UInt16, ppid: UInt32)]] = [
+    // A channel that loses, one that mixes up, no message at all, one without end.
+    [([0x03, 0x01, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], 0, 50)],
+    [([0x03, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0, 50)],
+    [([0x17], 0, 50)],
+    [([UInt8](repeating: 0x03, count: 500_000), 0, 50)],
+    // Data of a kind that nobody knows; on two channels.
+    [([1, 2, 3], 0, 99)],
+    [([1, 2, 3], 0, 53), ([4, 5, 6], 2, 53)],
+  ]
+
+  @Test(arguments: unsuitable.indices)
+  func `A peer that does not send a stream is refused`(index: Int) async throws {
+    let link = MemoryLink()
+    try await link.openToStranger()
+    for (message, stream, ppid) in Self.unsuitable[index] {
+      #expect(await link.say(message, stream: stream, ppid: ppid))
+    }
+    await #expect(throws: DataChannelFailure.unsuitable) { while try await link.next(1) != nil {} }
+    await link.close()
+  }
+
   @Test func `Whoever waits can be cancelled`() async throws {
     let link = MemoryLink()
     await link.open()
@@ -184,7 +219,7 @@ import Testing
     await link.close()
   }
 
-  @Test(arguments: [(Duration.zero, 128), (.milliseconds(40), 64)])
+  @Test(arguments: [(Duration.zero, 64), (.milliseconds(40), 16)])
   func `Throughput in memory, printed`(delay: Duration, megabytes: Int) async throws {
     let link = MemoryLink(.init(delay: delay))
     await link.open()

@@ -21,6 +21,9 @@ actor MemoryLink {
   private let faults: Faults
   private var random: Generator
   private var channels: [DataChannel] = []
+  /// In the first channel's place.
+  private var stranger: SCTPAssociation?
+  private var isStrangerConnected = false
   private var underWay: [(at: Instant, to: Int, packet: [UInt8])] = []
   private var head = 0
   private let timer = LoopSource()
@@ -35,7 +38,7 @@ actor MemoryLink {
   }
 
   func open(sendLimit: Int = 65_536, maximumRetransmissions: UInt16 = 10) async {
-    timer.attach(to: SCTPStack.shared.loop.context) { [weak self] in self?.assumeIsolated { $0.deliver() } }
+    attach()
     for side in 0..<2 {
       var configuration = DataChannel.Configuration(role: side == 0 ? .client : .server)
       configuration.sendLimit = sendLimit
@@ -52,7 +55,42 @@ actor MemoryLink {
     for channel in channels { channel.connect() }
   }
 
+  /// A data channel, and at the other end an association that says whatever it is told to.
+  func openToStranger() async throws {
+    attach()
+    channels = [DataChannel(.init(role: .client), send: { _ in }, changed: {})]
+    let stranger = SCTPAssociation(
+      send: { [weak self] packet in
+        nonisolated(unsafe) let packet = packet
+        self?.assumeIsolated { $0.take(packet, to: 1) }
+      },
+      handle: { [weak self] event in
+        guard case .connected = event else { return }
+        self?.assumeIsolated { $0.isStrangerConnected = true }
+      })
+    self.stranger = stranger
+    channels.append(
+      DataChannel(
+        .init(role: .server),
+        send: { [weak self] packet in
+          nonisolated(unsafe) let packet = packet
+          self?.assumeIsolated { $0.take(packet, to: 0) }
+        }, changed: {}))
+    channels[1].connect()
+    try stranger.connect()
+    while !isStrangerConnected { try await Task.sleep(for: .milliseconds(1)) }
+  }
+
+  /// What the stranger says.
+  func say(_ message: [UInt8], stream: UInt16, ppid: UInt32) -> Bool {
+    message.withUnsafeBytes { stranger?.send($0, stream: stream, ppid: ppid) } == .sent
+  }
+
+  func endStranger(_ stream: UInt16) { stranger?.end(stream) }
+
   func close() {
+    stranger?.close()
+    stranger = nil
     for channel in channels { channel.close() }
     channels = []
     timer.destroy()
@@ -64,13 +102,19 @@ actor MemoryLink {
   func close(_ side: Int) { channels[side].close() }
   func failure(_ side: Int) -> DataChannelFailure? { channels[side].failure }
   func cut() { isCut = true }
-  func inject(_ packet: [UInt8], to side: Int) { packet.withUnsafeBytes { channels[side].receive($0) } }
+  func inject(_ packet: [UInt8], to side: Int) {
+    packet.withUnsafeBytes { if side == 0, let stranger { stranger.receive($0) } else { channels[side].receive($0) } }
+  }
 
   /// All that comes on a side until the end of the stream.
   func all(_ side: Int) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     while let chunk = try await channels[side].next() { bytes += chunk }
     return bytes
+  }
+
+  private func attach() {
+    timer.attach(to: SCTPStack.shared.loop.context) { [weak self] in self?.assumeIsolated { $0.deliver() } }
   }
 
   private func take(_ packet: UnsafeRawBufferPointer, to side: Int) {

@@ -33,6 +33,9 @@ final class ActiveTransfer {
     let endpoint: DataChannelEndpoint
     /// This side's part in DTLS, where it has chosen it.
     var role: JingleCore.DTLSRole?
+    /// Candidates that came before the peer was told of this end; nil since.
+    var early: [JingleCore.ICECandidate]? = []
+    var isGathered = false
   }
 
   let id = UUID()

@@ -39,10 +39,16 @@ extension Client {
         for await event in endpoint.events { await self.receive(event, id, attempt) }
         await servers.close()
       }
+      // Relays take a moment, and are all that there is then.
+      for _ in 0..<20 where configuration.relayOnly && transfer.dataChannel?.needsTime == true {
+        try await Task.sleep(for: .milliseconds(100))
+      }
+      guard let early = transfer.dataChannel?.early else { return nil }
+      transfer.dataChannel?.early = nil
       let ice = ICETransport(
         ufrag: local.credentials.ufrag, pwd: local.credentials.password,
         fingerprints: DTLSFingerprint(local.fingerprint, setup: setup).map { [$0] } ?? [],
-        candidates: local.candidates.map { transfer.candidate($0, hidesBase: configuration.relayOnly) })
+        candidates: local.candidates.map { transfer.candidate($0, hidesBase: configuration.relayOnly) } + early)
       return DataChannelTransport(
         form: offered?.form ?? transfer.dataChannelForm, ice: ice, port: DataChannelEndpoint.localPort,
         maximumMessageSize: DataChannelEndpoint.maximumMessageSize)
@@ -87,18 +93,25 @@ extension Client {
     else { return }
     switch event {
     case .candidate(let candidate):
-      let update = ICETransport(candidates: [transfer.candidate(candidate, hidesBase: configuration.relayOnly)])
-      transfer.session.send(update, for: transfer.content)
+      let candidate = transfer.candidate(candidate, hidesBase: configuration.relayOnly)
+      guard transfer.dataChannel?.early?.append(candidate) == nil else { return }
+      transfer.session.send(ICETransport(candidates: [candidate]), for: transfer.content)
       pump(transfer)
     case .connected(let path, let version):
       let (local, remote) = (path.local.kind.rawValue, path.remote.kind.rawValue)
       transportReady(DataChannelStream(endpoint: endpoint), "\(local) to \(remote), \(version)", of: transfer)
     case .failed(let failure):
       if transfer.stream == nil { transportFailed("\(failure)", of: transfer) }
-    case .gatheringDone, .ice, .pathChanged, .restartFailed: break
+    case .gatheringDone: transfer.dataChannel?.isGathered = true
+    case .ice, .pathChanged, .restartFailed: break
     }
     rearm()
   }
+}
+
+extension ActiveTransfer.DataChannel {
+  /// Whether there is nothing to tell the peer yet, and may be later.
+  fileprivate var needsTime: Bool { early?.isEmpty == true && !isGathered }
 }
 
 /// A data channel as a way for a file.

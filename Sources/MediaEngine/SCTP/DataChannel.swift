@@ -19,8 +19,8 @@ package enum DataChannelFailure: Error, Hashable, Sendable {
   case closed
 }
 
-/// A stream of bytes in each direction, as data channels carry it: this side's on a channel that it opens, the peer's on
-/// one of the peer's or on the same. Lives on the SCTP loop; not thread-safe.
+/// A stream of bytes in each direction, as data channels carry it: this side's on a channel that it opens, the peer's
+/// on one of the peer's or on the same. Lives on the SCTP loop; not thread-safe.
 ///
 /// - Specification: RFC 8831 §6, RFC 8832, XEP-0343 §1
 final class DataChannel {
@@ -160,10 +160,7 @@ final class DataChannel {
     while true {
       if let chunk = chunks.popFirst() {
         unread -= chunk.count
-        if unread < Self.maximumUnread / 2, !association.isReading {
-          association.isReading = true
-          association.pump()
-        }
+        if unread < Self.maximumUnread / 2, !association.isReading { association.resume() }
         return chunk
       }
       if hasIncomingEnded { return nil }

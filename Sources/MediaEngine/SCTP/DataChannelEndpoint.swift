@@ -30,7 +30,7 @@ package actor DataChannelEndpoint {
     /// Numeric addresses to use; empty for every interface's.
     package var localAddresses: [String]
     package var usesTCP = true
-    /// The name and the protocol of the channel that this side opens; the content's name, and what Conversations writes.
+    /// Name and protocol of the channel that this side opens: the content's name, and what Conversations writes.
     package var label: String
     package var subprotocol = "xmpp-jingle"
     /// A channel that signalling names, and that is not opened in band.
@@ -127,6 +127,7 @@ package actor DataChannelEndpoint {
       self?.assumeIsolated { $0.handle(event) }
     }
     guard let (credentials, candidates) = paths.begin() else { throw DataChannelFailure.noSockets }
+    paths.widenReceiveBuffers(to: Int32(SCTPAssociation.bufferSize))
     self.paths = paths
     self.certificate = certificate
     return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
@@ -162,6 +163,7 @@ package actor DataChannelEndpoint {
   package func restartICE(servers: [ICEServer]? = nil) throws -> LocalDescription? {
     guard let paths, let certificate, !isClosed else { return nil }
     guard let (credentials, candidates) = paths.begin(servers: servers) else { throw DataChannelFailure.noSockets }
+    paths.widenReceiveBuffers(to: Int32(SCTPAssociation.bufferSize))
     rearm()
     return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
   }
@@ -184,7 +186,7 @@ package actor DataChannelEndpoint {
     try await established().finish()
   }
 
-  /// What the peer sends, until it ends its stream. While some 1 MiB is not received, the peer has to wait. One consumer.
+  /// What the peer sends, until it ends its stream. While 1 MiB is not received, the peer has to wait. One consumer.
   package nonisolated var received: Received { Received(endpoint: self) }
 
   package struct Received: AsyncSequence, Sendable {

@@ -15,7 +15,7 @@ package enum SCTPFailure: Error, Hashable, Sendable {
 /// One SCTP association over a path of datagrams, which DTLS protects. Lives on the SCTP loop; not thread-safe.
 ///
 /// Both ends connect; the two attempts become one association (RFC 9260 §5.2). What the handler is told comes from
-/// within `connect`, `receive`, `pump` and the stack's timer, never from within `send`.
+/// within `receive`, `pump`, `resume`, `end` and the stack's timer, never from within `send`.
 ///
 /// - Specification: RFC 8261, RFC 8831 §6, RFC 9260
 final class SCTPAssociation {
@@ -40,7 +40,7 @@ final class SCTPAssociation {
   struct Configuration {
     var localPort: UInt16 = 5000
     var remotePort: UInt16 = 5000
-    /// How often a packet is repeated before the peer counts as gone; ten times last about half a minute.
+    /// How often a packet is repeated before the peer counts as gone; ten times last some 40 s.
     var maximumRetransmissions: UInt16 = 10
   }
 
@@ -131,16 +131,20 @@ final class SCTPAssociation {
 
   /// Hands on what has arrived, as far as it is to be read.
   func pump() {
-    guard isWoken || isReading != wasReading, !isPumping else { return }
+    guard isWoken, !isPumping else { return }
     isWoken = false
-    wasReading = isReading
     isPumping = true
     defer { isPumping = false }
     if isReading || isDraining { read() }
     flush()
   }
 
-  private var wasReading = true
+  /// Hands on again what arrives.
+  func resume() {
+    isReading = true
+    isWoken = true
+    pump()
+  }
 
   /// Hands on all that has arrived, wanted or not, before it is lost. Once: nobody can fill the memory with it.
   func drain() {
@@ -214,23 +218,26 @@ final class SCTPAssociation {
 
   /// What the timer does: time has passed within usrsctp.
   func tick() {
-    if let socket, pacer.isBusy {
-      var status = sctp_status()
-      var size = socklen_t(MemoryLayout<sctp_status>.size)
-      if usrsctp_getsockopt(socket, Int32(IPPROTO_SCTP), SCTP_STATUS, &status, &size) == 0 {
-        let path = status.sstat_primary
-        pacer.update(window: Int(path.spinfo_cwnd), roundTrip: .milliseconds(Int(path.spinfo_srtt)))
-      }
+    if pacer.isBusy, let path = status?.sstat_primary {
+      pacer.update(window: Int(path.spinfo_cwnd), roundTrip: .milliseconds(Int(path.spinfo_srtt)))
     }
     isWoken = true
     pump()
-    // Not with every acknowledgement: what is freed until the next tick is enough to send until then.
-    if isBlocked, let socket, usrsctp_get_events(socket) & SCTP_EVENT_WRITE != 0 {
+    // There may be room: usrsctp's own word for it counts otherwise and comes late. Not with every acknowledgement,
+    // since the buffer lasts much longer than a tick.
+    if isBlocked {
       isBlocked = false
       handle(.writable)
     }
     endNext()
     flush()
+  }
+
+  private var status: sctp_status? {
+    guard let socket else { return nil }
+    var status = sctp_status()
+    var size = socklen_t(MemoryLayout<sctp_status>.size)
+    return usrsctp_getsockopt(socket, Int32(IPPROTO_SCTP), SCTP_STATUS, &status, &size) == 0 ? status : nil
   }
 
   private func flush() {
@@ -267,7 +274,8 @@ final class SCTPAssociation {
           notified(bytes)
         } else if infoType == SCTP_RECVV_RCVINFO {
           handle(
-            .bytes(bytes, stream: info.rcv_sid, ppid: UInt32(bigEndian: info.rcv_ppid), isEnd: flags & Int32(MSG_EOR) != 0))
+            .bytes(
+              bytes, stream: info.rcv_sid, ppid: UInt32(bigEndian: info.rcv_ppid), isEnd: flags & Int32(MSG_EOR) != 0))
         }
       }
     }
@@ -302,7 +310,8 @@ final class SCTPAssociation {
         handle(.confirmedEnd(streams, isRefused: isRefused))
       }
     case SCTP_SENDER_DRY_EVENT:
-      handle(.acknowledged)
+      // It may have been before something else was sent. What usrsctp calls pending may have gone long ago.
+      if status?.sstat_unackdata == 0 { handle(.acknowledged) }
     default: break
     }
   }
@@ -336,7 +345,7 @@ final class SCTPAssociation {
     association.sasoc_asocmaxrxt = configuration.maximumRetransmissions
     var timeouts = sctp_rtoinfo()
     timeouts.srto_initial = 1000
-    timeouts.srto_min = 200
+    timeouts.srto_min = 400
     timeouts.srto_max = 5000
     let linger = linger(l_onoff: 1, l_linger: 0)
     let size = UInt32(Self.bufferSize)
