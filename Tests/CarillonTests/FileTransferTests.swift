@@ -116,7 +116,10 @@ struct FileTransferTests {
     // Every candidate is one where nobody listens.
     let server = InMemoryServer(rewriting: { stanza in
       stanza.rewritten(of: SOCKS5Transport.namespace, "candidate") { $0[attribute: "port"] = "1" }
-        .rewritten(of: DTLSFingerprint.namespace, "fingerprint") { $0.name = "nothing" }
+        .rewritten(of: DTLSFingerprint.namespace, "fingerprint") { fingerprint in
+          // Of the one who answers, so that the other can offer another way.
+          if stanza[attribute: "to"] == "alice@localhost/laptop" { fingerprint.name = "nothing" }
+        }
     })
     try await withPair(server, into: folders.inbox) { [bob] alice, received in
       let events = Log<FileTransferEvent>()
@@ -128,6 +131,21 @@ struct FileTransferTests {
       try await until { received.receipts.entries.count == 1 }
       #expect(try received.receipts.entries[0].get().way == .inBand)
       #expect(isSame(path, folders.inbox + "/letter.txt"))
+    }
+  }
+
+  @Test("A data channel that would not be encrypted is refused, and nothing is kept")
+  func unencrypted() async throws {
+    let folders = try Folders()
+    let path = try folders.make("letter.txt", 70_000)
+    let server = InMemoryServer(rewriting: { stanza in
+      stanza.rewritten(of: DTLSFingerprint.namespace, "fingerprint") { $0.name = "nothing" }
+    })
+    try await withPair(server, into: folders.inbox) { [bob] alice, received in
+      await #expect(throws: CallError.self) { try await alice.send(file(path, .dataChannel), to: bob) }
+      try await until { received.receipts.entries.count == 1 }
+      #expect(received.receipts.entries[0].error?.code == .connectivity)
+      try await until { folders.names.isEmpty }
     }
   }
 

@@ -21,6 +21,9 @@ extension Client {
   /// Takes the file that is offered, where it stopped the last time.
   func accept(_ id: UUID, into directory: String) async {
     guard let transfer = transfer(id), transfer.result == nil else { return }
+    if let size = transfer.file.size, size > configuration.maximumFileSize ?? .max {
+      return carryOut(transfer.machine.end(.tooLarge), of: transfer)
+    }
     do throws(CallError) {
       let date = transfer.file.date.map { DateTime.format($0) }
       let identity = PartialFile.Identity(
@@ -56,6 +59,7 @@ extension Client {
         creator: .initiator, name: transfer.content, senders: .initiator, description: .file(description),
         transport: transport)
     ])
+    transfer.hasAccepted = true
     pump(transfer)
     connect(transfer)
     rearm()
@@ -103,7 +107,7 @@ extension Client {
     let canReplace = transfer.machine.canReplaceTransport
     stopTransport(of: transfer)
     let replacement: JingleCore.FileTransfer.Replacement =
-      !transfer.isOutgoing ? .peer : transfer.ways.isEmpty ? .nobody : .thisSide
+      transfer.isOutgoing ? (transfer.ways.isEmpty ? .nobody : .thisSide) : (transfer.hasAccepted ? .peer : .nobody)
     carryOut(transfer.machine.transportFailed(canReplace ? replacement : .nobody, at: SystemClock.now), of: transfer)
     rearm()
   }
