@@ -139,6 +139,11 @@ final class ICEPaths {
     newest.agent.addRemote(candidates.filter { $0.ufrag == nil || ufrag == nil || $0.ufrag == ufrag })
   }
 
+  /// Of the newest agent.
+  func widenReceiveBuffers(to bytes: Int32) {
+    newest?.agent.widenReceiveBuffers(to: bytes)
+  }
+
   func remoteGatheringDone() {
     newest?.knowsAll = true
     newest?.agent.remoteGatheringDone()
@@ -152,11 +157,6 @@ final class ICEPaths {
   /// - Returns: whether it went out.
   func send(_ datagram: UnsafeRawBufferPointer) -> Bool {
     used?.agent.send(datagram) == true
-  }
-
-  /// Of the newest agent.
-  func widenReceiveBuffers(to bytes: Int32) {
-    newest?.agent.widenReceiveBuffers(to: bytes)
   }
 
   // MARK: Time
