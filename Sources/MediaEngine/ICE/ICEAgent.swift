@@ -241,8 +241,8 @@ final class ICEAgent {
     return relay
   }
 
-  /// Lets the sockets hold more of what comes in while the loop is busy, as far as the system allows: what files need, and
-  /// calls do not.
+  /// Lets the sockets hold more of what comes in while the loop is busy, as far as the system allows: what files need,
+  /// and calls do not.
   func widenReceiveBuffers(to bytes: Int32) {
     guard let sockets = nice_agent_get_sockets(agent, stream, 1) else { return }
     defer { g_ptr_array_unref(sockets) }
