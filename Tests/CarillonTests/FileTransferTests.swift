@@ -21,14 +21,9 @@ struct FileTransferTests {
     deinit { try? FileManager.default.removeItem(atPath: root) }
 
     func make(_ name: String, _ count: Int) throws -> String {
-      var random = SystemRandomNumberGenerator()
-      var bytes = [UInt8](repeating: 0, count: count)
-      for index in stride(from: 0, to: count, by: 8) {
-        let word = random.next()
-        withUnsafeBytes(of: word) { for (offset, byte) in $0.enumerated() where index + offset < count { bytes[index + offset] = byte } }
-      }
       let path = root + "/" + name
-      try Data(bytes).write(to: URL(fileURLWithPath: path))
+      let random = FileHandle(forReadingAtPath: "/dev/urandom")
+      try (random?.read(upToCount: count) ?? Data()).write(to: URL(fileURLWithPath: path))
       return path
     }
 
@@ -206,10 +201,13 @@ struct FileTransferTests {
   func resume(way: FileTransferWay) async throws {
     let folders = try Folders()
     let path = try folders.make("film.mkv", way == .socks5 ? 60_000_000 : 3_000_000)
-    try await withPair(into: folders.inbox, cancelling: { event in
-      // The first time only.
-      if case .progress(let progress) = event { progress.bytes < 2_000_000 || way == .socks5 } else { false }
-    }) { [bob] alice, received in
+    try await withPair(
+      into: folders.inbox,
+      cancelling: { event in
+        // The first time only.
+        if case .progress(let progress) = event { progress.bytes < 2_000_000 || way == .socks5 } else { false }
+      }
+    ) { [bob] alice, received in
       await #expect(throws: CallError.self) { try await alice.send(file(path, way), to: bob) }
       try await until { received.receipts.entries.count == 1 }
       #expect(received.receipts.entries[0].error != nil)
@@ -271,7 +269,8 @@ struct FileTransferTests {
         try await withThrowingTaskGroup(of: FileReceipt.self) { group in
           for (index, path) in paths.enumerated() {
             let file = file(path, index % 3 == 0 ? .inBand : .socks5)
-            let (sender, peer) = index % 2 == 0 ? (alice, jid("bob@localhost/desk")) : (bob, jid("alice@localhost/laptop"))
+            let (sender, peer) =
+              index % 2 == 0 ? (alice, jid("bob@localhost/desk")) : (bob, jid("alice@localhost/laptop"))
             group.addTask { try await sender.send(file, to: peer) }
           }
           for try await receipt in group { #expect(receipt.isConfirmed) }

@@ -144,7 +144,7 @@ private final class FilePair {
   private func content(_ name: String, _ file: FileDescription) -> Jingle.Content {
     Jingle.Content(
       name: name, senders: .initiator, description: .file(file),
-      transport: .unknown(XMLElement("transport", namespace: "urn:xmpp:jingle:transports:ibb:1")))
+      transport: .inBand(InBandTransport(sid: "bytes")))
   }
 
   @Test func `Two files are offered, their news understood, one taken out, and the session ended`() throws {

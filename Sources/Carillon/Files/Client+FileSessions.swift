@@ -9,7 +9,7 @@ extension Client {
   // MARK: In
 
   func receiveFileOffer(_ offer: Jingle, from: JID, id: String, own: JID) throws(StanzaError) {
-    guard handlers.onFile != nil, handlers.allowsFile?(from) ?? true, transfers[offer.sid] == nil else {
+    guard mayOfferFiles(from), transfers[offer.sid] == nil else {
       throw StanzaError(.serviceUnavailable)
     }
     guard transfers.count < Self.maximumTransfers else { throw StanzaError(.resourceConstraint) }
@@ -42,6 +42,9 @@ extension Client {
     }
     offerToHandler(transfer)
   }
+
+  /// Whether a peer's files are heard of.
+  func mayOfferFiles(_ peer: JID) -> Bool { handlers.onFile != nil && handlers.allowsFile?(peer) ?? true }
 
   private func offerToHandler(_ transfer: ActiveTransfer) {
     guard let onFile = handlers.onFile else { return }

@@ -27,7 +27,7 @@ extension Client {
     do throws(CallError) {
       let date = transfer.file.date.map { DateTime.format($0) }
       let identity = PartialFile.Identity(
-        peer: transfer.peer.bare.description, name: transfer.file.name ?? "", size: transfer.file.size ?? .max,
+        peer: transfer.peer.bare.description, name: transfer.file.name ?? "", size: transfer.file.size,
         date: date, hash: transfer.file.hashes.strongest.map { "\($0.algorithm.rawValue):\($0.hexadecimal)" })
       // Without a date or a hash, another file of the same name and size could not be told apart.
       let part = try PartialFile(

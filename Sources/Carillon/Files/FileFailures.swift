@@ -8,10 +8,12 @@ extension Client {
     let later = "What has come is kept: when \(name) is offered again, it goes on from there."
     return switch failure {
     case .local(.cancelled): CallError(.failed, "The transfer of \(name) was cancelled.", cause: failure)
-    case .local(.notAvailable): CallError(.failed, "\(peer) asks for a file, and none is given on request.", cause: failure)
+    case .local(.notAvailable):
+      CallError(.failed, "\(peer) asks for a file, and none is given on request.", cause: failure)
     case .local(.tooLarge): CallError(.output, "\(name) is larger than is taken here.", cause: failure)
     case .local(.fileFailed):
-      transfer.fileError ?? CallError(.input, "\(name) cannot be read or written, or was changed meanwhile.", cause: failure)
+      transfer.fileError
+        ?? CallError(.input, "\(name) cannot be read or written, or was changed meanwhile.", cause: failure)
     case .declined(let reason) where reason?.condition == .busy:
       CallError(.busy, "\(peer.bare) is busy. Try again later.", cause: failure)
     case .declined(let reason):
@@ -34,7 +36,8 @@ extension Client {
     case .tooSlow: CallError(.timedOut, "\(name) moved too slowly. \(later)", cause: failure)
     case .unconfirmed: CallError(.timedOut, "\(peer) never said that it has all of \(name).", cause: failure)
     case .checksumMissing:
-      CallError(.corrupt, "\(peer) never sent the checksum of \(name): nobody knows whether it is whole.", cause: failure)
+      CallError(
+        .corrupt, "\(peer) never sent the checksum of \(name): nobody knows whether it is whole.", cause: failure)
     case .corrupt:
       CallError(.corrupt, "\(name) arrived with another hash than it was sent with, and is not kept.", cause: failure)
     }
@@ -43,7 +46,8 @@ extension Client {
   func error(of failure: JingleSession.Failure, _ transfer: ActiveTransfer) -> CallError {
     let peer = transfer.peer
     return switch failure {
-    case .unavailable: CallError(.noAnswer, "\(peer) is not there, or takes no files from this account.", cause: failure)
+    case .unavailable:
+      CallError(.noAnswer, "\(peer) is not there, or takes no files from this account.", cause: failure)
     case .overloaded: CallError(.busy, "\(peer) has no room for another transfer.", cause: failure)
     case .redirected(let address):
       CallError(.failed, "\(peer) takes files at \(address ?? "another address").", cause: failure)

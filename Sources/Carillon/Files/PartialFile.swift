@@ -14,8 +14,8 @@ actor PartialFile {
     /// The account that sends.
     var peer: String
     var name: String
-    /// In bytes.
-    var size: Int64
+    /// In bytes, if known.
+    var size: Int64?
     /// When it was last changed, as the peer writes it.
     var date: String?
     /// The strongest digest offered, with its algorithm's name; nil where it follows at the end.
@@ -71,9 +71,9 @@ actor PartialFile {
       throw CallError(.output, "\(path) is in the way: it is no file. Move it elsewhere.")
     }
     let record = try? JSONDecoder().decode(Identity.self, from: Data(contentsOf: URL(fileURLWithPath: recordPath)))
-    count = resumes && record == identity ? min(Int64(status.st_size), identity.size) : 0
+    count = resumes && record == identity ? min(Int64(status.st_size), identity.size ?? 0) : 0
     do throws(CallError) {
-      try Self.checkSpace(in: directory, for: identity.size - Int64(status.st_blocks) * 512)
+      if let size = identity.size { try Self.checkSpace(in: directory, for: size - Int64(status.st_blocks) * 512) }
       guard ftruncate(descriptor, off_t(count)) == 0 else { throw .output("\(path) cannot be written") }
       try Self.write(identity, to: recordPath)
     } catch {
@@ -111,6 +111,10 @@ actor PartialFile {
   ///
   /// - Parameter algorithms: those that the sender's word will be in.
   func begin(at offset: Int64, _ algorithms: some Sequence<HashAlgorithm>) throws(CallError) {
+    guard offset <= count else {
+      throw CallError(
+        .protocolViolation, "\(identity.name) would begin at byte \(offset), and what is before is not there.")
+    }
     if offset < count {
       guard ftruncate(descriptor, off_t(offset)) == 0 else { throw .output("\(path) cannot be written") }
       count = offset
@@ -155,7 +159,8 @@ actor PartialFile {
     defer { buffer.deallocate() }
     var offset = range.lowerBound
     while offset < range.upperBound {
-      let length = pread(descriptor, buffer.baseAddress, min(buffer.count, Int(range.upperBound - offset)), off_t(offset))
+      let length = pread(
+        descriptor, buffer.baseAddress, min(buffer.count, Int(range.upperBound - offset)), off_t(offset))
       guard length > 0 else { throw .output("\(path) cannot be read") }
       body(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
       offset += Int64(length)
@@ -214,7 +219,7 @@ extension PartialFile.Identity {
   /// Names the part among others; says nothing of the file to who looks at the folder.
   fileprivate var key: String {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a: the same in each process.
-    for byte in "\(peer)\u{0}\(name)\u{0}\(size)\u{0}\(date ?? "")\u{0}\(self.hash ?? "")".utf8 {
+    for byte in "\(peer)\u{0}\(name)\u{0}\(size ?? -1)\u{0}\(date ?? "")\u{0}\(self.hash ?? "")".utf8 {
       hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
     }
     return String(hash, radix: 16)

@@ -46,6 +46,7 @@ struct ReceiveCommand: AsyncParsableCommand {
       let (endings, ended) = AsyncStream.makeStream(of: CommandFailure?.self)
       var handlers = session.handlers()
       handlers.allowsFile = { [senders] peer in senders.isEmpty || senders.contains { $0 == peer || $0 == peer.bare } }
+      handlers.allowsCall = handlers.allowsFile
       handlers.onFile = { [into] offer in
         let reporter = FileReporter(console, .incoming)
         let peer = offer.peer

@@ -21,7 +21,9 @@ struct ByteCount: Equatable, Sendable {
 func byteCount(_ count: Int64) -> String {
   var number = Double(count)
   for unit in ["B", "kB", "MB", "GB"] {
-    if number < 999.5 { return decimal(number, places: unit == "B" || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2) + " \(unit)" }
+    if number < 999.5 {
+      return decimal(number, places: unit == "B" || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2) + " \(unit)"
+    }
     number /= 1000
   }
   return decimal(number, places: 2) + " TB"
