@@ -20,7 +20,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"),
-  .product(name: "NIOPosix", package: "swift-nio"),
+  .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
   .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
 ]
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -46,12 +46,14 @@ let package = Package(
     library("CNice", pkgConfig: "nice", apt: "libnice-dev"),
     library("CSRTP", pkgConfig: "libsrtp2", apt: "libsrtp2-dev"),
     library("COpus", pkgConfig: "opus", apt: "libopus-dev"),
+    library("CSCTP", pkgConfig: "usrsctp", apt: "libusrsctp-dev"),
     library("CSpanDSP", pkgConfig: "spandsp", apt: "libspandsp-dev"),
     library("CSpeexDSP", pkgConfig: "speexdsp", apt: "libspeexdsp-dev"),
     library("CVPX", pkgConfig: "vpx", apt: "libvpx-dev"),
     library("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     library("CExpat", pkgConfig: "expat", apt: "libexpat1-dev"),
     library("CCares", pkgConfig: "libcares", apt: "libc-ares-dev"),
+    library("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
     library(
       "CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswresample libswscale",
       apt: "libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libswscale-dev"),
@@ -60,10 +62,11 @@ let package = Package(
     .target(name: "CVPXShims", dependencies: ["CVPX"]),
     .target(name: "COpenSSLShims", dependencies: ["COpenSSL"]),
     .target(name: "CFFmpegShims", dependencies: ["CFFmpeg"]),
+    .target(name: "CSCTPShims", dependencies: ["CSCTP"]),
 
     // The lower floor: values and machines, without sockets, threads, clocks or randomness.
     room("MediaTime", []),
-    room("XMPPCore", ["MediaTime", "CExpat", crypto]),
+    room("XMPPCore", ["MediaTime", "CExpat", "CSodium", crypto]),
     room("JingleCore", ["XMPPCore", "MediaTime"]),
     room("RTPCore", ["MediaTime"]),
 
@@ -71,14 +74,17 @@ let package = Package(
     room("XMPPNetworking", ["XMPPCore", "MediaTime", "CCares", logging] + nio),
     room(
       "MediaEngine",
-      ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSRTP"]),
+      ["RTPCore", "MediaTime", "CNice", "CNiceShims", "COpenSSL", "COpenSSLShims", "CSCTP", "CSCTPShims", "CSRTP"]),
     room("MediaCodecs", ["MediaTime", "COpus", "COpusShims", "CSpanDSP", "CSpeexDSP", "CVPX", "CVPXShims"]),
     room("MediaFiles", ["MediaCodecs", "MediaTime", "CFFmpeg", "CFFmpegShims"]),
 
     // The roof.
     room(
       "Carillon",
-      ["MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", logging]),
+      [
+        "MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", logging,
+        .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     room("CarillonTesting", ["Carillon", "MediaEngine", "MediaTime", "XMPPCore", "JingleCore", "RTPCore"]),
     .executableTarget(
       name: "CarillonCLI",
@@ -96,7 +102,7 @@ let package = Package(
     tests("JingleCoreTests", ["JingleCore", "XMPPCore", "MediaTime"]),
     tests("RTPCoreTests", ["RTPCore", "MediaTime"]),
     tests("XMPPNetworkingTests", ["XMPPNetworking", "XMPPCore", "MediaTime", logging] + nio),
-    tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime", "COpenSSL"]),
+    tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime", "COpenSSL", "CSCTP"]),
     tests("MediaCodecsTests", ["MediaCodecs", "MediaTime"]),
     tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
     tests(

@@ -28,6 +28,12 @@ public struct CallError: Error, Sendable, CustomStringConvertible {
     public static let configuration = Code("configuration")
     /// Media could not be read or written.
     public static let media = Code("media")
+    /// A file to send cannot be read.
+    public static let input = Code("input")
+    /// A received file cannot be written, or there is no room for it.
+    public static let output = Code("output")
+    /// What arrived is not what was sent: the hash is another.
+    public static let corrupt = Code("corrupt")
     /// Another device of this account took the call.
     public static let answeredElsewhere = Code("answeredElsewhere")
     /// Another device of this account declined the call.

@@ -3,7 +3,7 @@ import ArgumentParser
 @main struct CarillonCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "carillon",
-    abstract: "Places and answers encrypted Jingle calls over XMPP.",
+    abstract: "Places and answers encrypted Jingle calls over XMPP, and sends and receives files.",
     discussion: """
       Results go to standard output, progress and logs to standard error; --json prints one object per line.
       Ctrl-C hangs up, a second one aborts.
@@ -14,6 +14,7 @@ import ArgumentParser
       """,
     version: "0.1.0",
     subcommands: [
-      CallCommand.self, AnswerCommand.self, DemoCommand.self, BenchCommand.self, CompareCommand.self, SDPCommand.self,
+      CallCommand.self, AnswerCommand.self, SendCommand.self, ReceiveCommand.self, DemoCommand.self, BenchCommand.self,
+      CompareCommand.self, SDPCommand.self,
     ])
 }

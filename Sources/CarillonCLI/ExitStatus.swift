@@ -32,6 +32,8 @@ enum ExitStatus: Int32 {
       case .protocolViolation: .protocolError
       case .authentication: .authentication
       case .configuration: .configuration
+      case .corrupt: .corruptData
+      case .output: .cannotCreateOutput
       default: .failure
       }
   }

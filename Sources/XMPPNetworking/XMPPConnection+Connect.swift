@@ -153,7 +153,7 @@ extension XMPPConnection {
     return (0..<3).map { _ in String(generator.next(), radix: 36) }.joined()
   }
 
-  private static func readable(_ error: any Error, at target: ConnectionTarget) -> XMPPConnectionError {
+  static func readable(_ error: any Error, at target: ConnectionTarget) -> XMPPConnectionError {
     switch error {
     case let error as XMPPConnectionError: return error
     case let error as NegotiationFailure: return XMPPConnectionError(error.failure, at: error.target)

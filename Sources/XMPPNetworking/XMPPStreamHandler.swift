@@ -18,6 +18,8 @@ final class XMPPStreamHandler: ChannelInboundHandler {
 
   /// How long the server may take to answer our end tag.
   private static let farewellTimeout = TimeAmount.seconds(2)
+  /// `TCP_QUICKACK`, for which NIO has no name.
+  private static let quickAcknowledgement = NIOBSDSocket.Option(rawValue: 12)
 
   private let target: ConnectionTarget
   private let tls: TLSClient
@@ -78,6 +80,15 @@ final class XMPPStreamHandler: ChannelInboundHandler {
       if case .ended = phase { return }
       perform(negotiation.received(event), context: context)
     }
+  }
+
+  /// Acknowledges at once what was read, which Linux forgets to do again after every answer.
+  ///
+  /// A server that leaves Nagle's algorithm on, as Prosody does, holds the next stanza back until the last one is
+  /// acknowledged; and where nothing is to be answered, that takes 40 ms.
+  func channelReadComplete(context: ChannelHandlerContext) {
+    try? context.channel.syncOptions?.setOption(.tcpOption(Self.quickAcknowledgement), value: 1)
+    context.fireChannelReadComplete()
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

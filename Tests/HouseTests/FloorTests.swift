@@ -5,7 +5,7 @@ import Testing
   /// What each target of the lower floor may import. Expat parses in memory, Crypto hashes in memory.
   static let floor: [(target: String, mayImport: Set<String>)] = [
     ("MediaTime", []),
-    ("XMPPCore", ["MediaTime", "CExpat", "Crypto", "FoundationEssentials"]),
+    ("XMPPCore", ["MediaTime", "CExpat", "CSodium", "Crypto", "FoundationEssentials"]),
     ("JingleCore", ["MediaTime", "XMPPCore", "Crypto", "FoundationEssentials"]),
     ("RTPCore", ["MediaTime", "FoundationEssentials"]),
   ]
@@ -67,10 +67,11 @@ import Testing
   @Test(
     "Each C library and event loop has one owner",
     arguments: [
-      ("CNice", "MediaEngine"), ("COpenSSL", "MediaEngine"), ("CSRTP", "MediaEngine"), ("COpus", "MediaCodecs"),
+      ("CNice", "MediaEngine"), ("COpenSSL", "MediaEngine"), ("CSRTP", "MediaEngine"), ("CSCTP", "MediaEngine"),
+      ("COpus", "MediaCodecs"),
       ("CVPX", "MediaCodecs"), ("CSpanDSP", "MediaCodecs"), ("CSpeexDSP", "MediaCodecs"),
-      ("CFFmpeg", "MediaFiles"), ("CCares", "XMPPNetworking"), ("CExpat", "XMPPCore"), ("NIOPosix", "XMPPNetworking"),
-      ("NIOSSL", "XMPPNetworking"),
+      ("CFFmpeg", "MediaFiles"), ("CCares", "XMPPNetworking"), ("CExpat", "XMPPCore"), ("CSodium", "XMPPCore"),
+      ("NIOPosix", "XMPPNetworking"), ("NIOSSL", "XMPPNetworking"),
     ])
   func owners(library: String, owner: String) throws {
     for file in try SourceTree.swiftFiles(in: "Sources") where !file.hasPrefix("Sources/\(owner)/") {

@@ -8,7 +8,7 @@ final class Rig: Sendable {
   /// The rig of the running suite.
   @TaskLocal static var current: Rig!
 
-  private static let accountCount = 80
+  private static let accountCount = 120
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 

@@ -86,6 +86,18 @@ import XMPPCore
     #expect(route(router, file) == .offered(overruling: []))
   }
 
+  @Test func `Files that cross are two files`() {
+    var file = voice
+    file.description = .file(FileDescription(name: "a.txt", size: 1))
+    var router = router((1, "a", juliet))
+    router.offered([file], sid: "a", peer: juliet)
+    var theirs = offer("b")
+    theirs.contents = [file]
+    #expect(route(router, theirs) == .offered(overruling: []))
+    theirs.sid = "a"
+    #expect(route(router, theirs) == .delivered(1))
+  }
+
   @Test func `An offer that was answered ties with nothing`() {
     var router = router((1, "a", juliet))
     router.offered([voice], sid: "a", peer: juliet)

@@ -25,6 +25,8 @@ struct TestCertificates: Sendable {
   var expired: Identity
   /// For example.test, but by an authority of its own.
   var stranger: Identity
+  /// For the address 127.0.0.1 and no name.
+  var address: Identity
 
   static let shared = Result { try TestCertificates() }
 
@@ -49,10 +51,12 @@ struct TestCertificates: Sendable {
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
         "-subj", "/CN=\(name)", "-keyout", file("\(name).key"), "-out", file("\(name).pem"))
     }
-    func identity(_ name: String, for domain: String, by authority: String, days: Int = 30) throws -> Identity {
+    func identity(
+      _ name: String, for domain: String, by authority: String, days: Int = 30, kind: String = "DNS"
+    ) throws -> Identity {
       try openssl(
         "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(domain)",
-        "-addext", "subjectAltName=DNS:\(domain)", "-keyout", file("\(name).key"), "-out", file("\(name).csr"))
+        "-addext", "subjectAltName=\(kind):\(domain)", "-keyout", file("\(name).key"), "-out", file("\(name).csr"))
       try openssl(
         "x509", "-req", "-in", file("\(name).csr"), "-CA", file("\(authority).pem"), "-CAkey", file("\(authority).key"),
         "-copy_extensions", "copy", "-days", "\(days)", "-out", file("\(name).pem"))
@@ -68,5 +72,6 @@ struct TestCertificates: Sendable {
     wrongName = try identity("wrong", for: "other.test", by: "trusted")
     expired = try identity("expired", for: "example.test", by: "trusted", days: -1)
     stranger = try identity("stranger", for: "example.test", by: "unknown")
+    address = try identity("address", for: "127.0.0.1", by: "trusted", kind: "IP")
   }
 }

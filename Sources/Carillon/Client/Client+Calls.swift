@@ -139,7 +139,9 @@ extension Client {
   /// Whether it tells a peer nothing new that this device is online.
   func mayKnowOfUs(_ peer: JID?) -> Bool {
     guard let peer, peer != configuration.account.domain else { return true }
-    return isContact(peer) || calls.values.contains { $0.peer.bare == peer.bare } || isWelcome(peer)
+    let isTalking =
+      calls.values.contains { $0.peer.bare == peer.bare } || transfers.values.contains { $0.peer.bare == peer.bare }
+    return isContact(peer) || isTalking || isWelcome(peer) || mayOfferFiles(peer)
   }
 
   private func isContact(_ peer: JID) -> Bool {

@@ -12,11 +12,13 @@ extension Client {
     guard mayKnowOfUs(from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
     switch router.route(payload, from: from) {
     case .deliver(let jingle, let sid):
+      if let transfer = transfers[sid] { return deliver(jingle, iq, to: transfer) }
       guard let call = calls[sid] else { return send(iq.reply(.error(.unknownSession)).element) }
       call.session?.receive(jingle, from: from, id: iq.id)
       pump(call)
       if call.phase != .ended { found(call) }
     case .violation(let violation, let sid):
+      if let transfer = transfers[sid] { return deliver(violation, iq, to: transfer) }
       guard let call = calls[sid], call.session != nil else { return send(iq.reply(.error(violation.error)).element) }
       call.session?.receive(violation, from: from, id: iq.id)
       pump(call)
@@ -36,6 +38,9 @@ extension Client {
   }
 
   private func receiveOffer(_ jingle: Jingle, from: JID, id: String, own: JID) throws(StanzaError) {
+    if jingle.contents.contains(where: { $0.description?.file != nil }) {
+      return try receiveFileOffer(jingle, from: from, id: id, own: own)
+    }
     if let call = calls[jingle.sid] {
       // The session of a proposal: from the device that proposed, or of the same account.
       guard !call.isOutgoing, call.session == nil, call.phase != .ended, from.bare == call.peer.bare else {
@@ -141,7 +146,7 @@ extension Client {
     case .offeredTransport(let transport, let content): replacedByPeer(transport, content, of: call)
     case .acceptedTransport(let transport, let content): replacementAccepted(transport, content, of: call)
     case .rejectedTransport(let content, _): replacementRejected(content, of: call)
-    case .acknowledged, .receivedDescription, .refused:
+    case .acknowledged, .receivedDescription, .receivedTransportInfo, .refused:
       break
     case .confirmed: found(call)
     case .unconfirmed: notFound(call)

@@ -88,8 +88,10 @@ extension Client {
     presences.disconnected()
     capabilities.disconnected()
     roster = Roster(account: link.address)
-    if calls.isEmpty {
-      router = JingleRouter(own: link.address, maximumSessions: configuration.maximumCalls)
+    proxies = nil
+    if calls.isEmpty, transfers.isEmpty {
+      router = JingleRouter(
+        own: link.address, maximumSessions: configuration.maximumCalls + Self.maximumTransfers)
     } else {
       router.own = link.address
     }
@@ -207,6 +209,7 @@ extension Client {
       answers.removeValue(forKey: id)?.then(outcome)
       return rearm()
     }
+    if receiveInBand(iq) { return }
     guard let payload = iq.request else { return }
     if case .set = iq.content, payload.is("jingle", Jingle.namespace) { return receiveJingle(payload, in: iq) }
     if let answer = roster.receivePush(iq) { return send(answer.element) }
@@ -217,7 +220,7 @@ extension Client {
       return send(answer.element)
     }
     guard mayKnowOfUs(iq.from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
-    if let answer = responder.answer(to: iq) { send(answer.element) }
+    if let answer = InBandBytestream.refusal(of: iq) ?? responder.answer(to: iq) { send(answer.element) }
   }
 
   private func receive(_ message: Message) {
@@ -225,6 +228,7 @@ extension Client {
     do {
       switch try MessageCarbon.unwrap(message, account: own) {
       case .received(let copy), .sent(let copy): receiveInitiation(copy, own: own, isCopy: true)
+      case nil where receiveInBand(message): break
       case nil: receiveInitiation(message, own: own, isCopy: false)
       }
     } catch {

@@ -57,6 +57,10 @@ public actor Client {
 
   /// By `sid`, until everything of a call has stopped.
   var calls: [String: ActiveCall] = [:]
+  /// Files under way, by `sid`.
+  var transfers: [String: ActiveTransfer] = [:]
+  /// Those of the account's server that carry bytestreams; nil before they were asked for.
+  var proxies: [StreamHost]?
   /// Calls that came in, over ones too, while their handlers run.
   var offered: [UUID: ActiveCall] = [:]
   var router: JingleRouter<String>
@@ -94,7 +98,8 @@ public actor Client {
     iqs = IQTracker(account: configuration.account)
     roster = Roster(account: configuration.account)
     ledger = ProposalLedger(settling: configuration.settlingTime)
-    router = JingleRouter(own: configuration.account, maximumSessions: configuration.maximumCalls)
+    router = JingleRouter(
+      own: configuration.account, maximumSessions: configuration.maximumCalls + Self.maximumTransfers)
     responder = EntityResponder(
       info: DiscoInfo(
         identities: [.init(category: "client", type: "console", name: "Carillon")],
@@ -102,8 +107,8 @@ public actor Client {
           Jingle.namespace, RTPDescription.namespace, RTPDescription.feature("audio"), RTPDescription.feature("video"),
           ICETransport.namespace, DTLSFingerprint.namespace, JingleMessage.namespace, RTPInfo.namespace,
           RTPFeedback.namespace, RTPHeaderExtension.namespace, ContentGroup.feature, RTPSource.feature,
-          Capabilities.namespace,
-        ]),
+          Capabilities.namespace, InBandBytestream.namespace,
+        ] + FileTransferWay.allCases.flatMap(\.features) + FileDescription.features + HashAlgorithm.features),
       node: "urn:carillon")
   }
 
@@ -251,6 +256,7 @@ public actor Client {
 
   private func stopEverything() async {
     for call in Array(calls.values) { hangUp(call) }
+    for transfer in Array(transfers.values) { cancelTransfer(transfer.id) }
     let link = link
     link?.send(Presence(.unavailable).element)
     // From here on nobody calls and nobody is called, and no answer is waited for.
@@ -266,7 +272,7 @@ public actor Client {
   /// Arms the one timer for whatever comes next.
   func rearm() {
     let own = [iqs.nextDeadline, silenceDeadline, ledger.nextDeadline]
-    let next = (own + calls.values.map(\.nextDeadline)).compactMap(\.self).min()
+    let next = (own + calls.values.map(\.nextDeadline) + transfers.values.map(\.nextDeadline)).compactMap(\.self).min()
     guard next != sleeper?.deadline else { return }
     sleeper?.task.cancel()
     sleeper = next.map { deadline in
@@ -287,6 +293,7 @@ public actor Client {
     for id in iqs.timeout(at: now) { answers.removeValue(forKey: id)?.then(.timedOut) }
     settleStoredProposals(at: now)
     for call in Array(calls.values) { timeout(call, at: now) }
+    for transfer in Array(transfers.values) { timeout(transfer, at: now) }
     rearm()
   }
 }

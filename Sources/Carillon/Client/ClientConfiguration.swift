@@ -19,6 +19,8 @@ extension Client {
     public var connectTimeout: Duration = .seconds(20)
     /// How many calls there may be at once, ringing ones included; further proposals are not heard.
     public var maximumCalls = 32
+    /// Larger files are declined; nil takes all that there is room for.
+    public var maximumFileSize: Int64?
     /// Whose calls ring at all, beside what `Handlers.allowsCall` says.
     public var callers = Callers.anyone
     public var logger: Logger
@@ -116,6 +118,10 @@ extension Client {
     /// Somebody who may call invites to a call that is not Jingle's between two (XEP-0482). Called again when the
     /// invitation is taken back, or another device of this account answers it.
     public var onInvitation: (@Sendable (CallInvitation) async -> Void)?
+    /// Decides who may offer files at all; nil lets everybody. Others are not told that this account is there.
+    public var allowsFile: (@Sendable (JID) -> Bool)?
+    /// Somebody offers a file. Returning without an answer declines; see `IncomingFile`. Without it, none are taken.
+    public var onFile: (@Sendable (consuming IncomingFile) async throws -> Void)?
     /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 

@@ -82,11 +82,13 @@ extension Jingle {
   /// What is exchanged.
   package enum Description: Hashable, Sendable {
     case rtp(RTPDescription)
+    case file(FileDescription)
     case unknown(XMLElement)
 
     package var element: XMLElement {
       switch self {
       case .rtp(let description): description.element
+      case .file(let description): description.element
       case .unknown(let element): element
       }
     }
@@ -94,6 +96,7 @@ extension Jingle {
     package var namespace: String {
       switch self {
       case .rtp: RTPDescription.namespace
+      case .file: FileDescription.namespace
       case .unknown(let element): element.namespace
       }
     }
@@ -102,29 +105,62 @@ extension Jingle {
       if case .rtp(let description) = self { description } else { nil }
     }
 
+    package var file: FileDescription? {
+      if case .file(let description) = self { description } else { nil }
+    }
+
     package init(_ element: XMLElement) throws(StanzaError) {
-      self = element.namespace == RTPDescription.namespace ? .rtp(try RTPDescription(element)) : .unknown(element)
+      switch element.namespace {
+      case RTPDescription.namespace: self = .rtp(try RTPDescription(element))
+      // Without a file, as in proposals (XEP-0353), it only names the application.
+      case FileDescription.namespace where element.first("file", FileDescription.namespace) != nil:
+        self = .file(try FileDescription(element))
+      default: self = .unknown(element)
+      }
     }
   }
 
   /// How it is exchanged.
   package enum Transport: Hashable, Sendable {
     case iceUDP(ICETransport)
+    case dataChannel(DataChannelTransport)
+    case socks5(SOCKS5Transport)
+    case inBand(InBandTransport)
     case unknown(XMLElement)
 
     package var element: XMLElement {
       switch self {
       case .iceUDP(let transport): transport.element
+      case .dataChannel(let transport): transport.element
+      case .socks5(let transport): transport.element
+      case .inBand(let transport): transport.element
       case .unknown(let element): element
       }
     }
+
+    var isUnknown: Bool { if case .unknown = self { true } else { false } }
 
     package var iceUDP: ICETransport? {
       if case .iceUDP(let transport) = self { transport } else { nil }
     }
 
+    package var socks5: SOCKS5Transport? {
+      if case .socks5(let transport) = self { transport } else { nil }
+    }
+
+    package var inBand: InBandTransport? {
+      if case .inBand(let transport) = self { transport } else { nil }
+    }
+
     package init(_ element: XMLElement) throws(StanzaError) {
-      self = element.namespace == ICETransport.namespace ? .iceUDP(try ICETransport(element)) : .unknown(element)
+      switch element.namespace {
+      case ICETransport.namespace: self = .iceUDP(try ICETransport(element))
+      case DataChannelTransport.namespace, DataChannelTransport.iceNamespace:
+        self = .dataChannel(try DataChannelTransport(element))
+      case SOCKS5Transport.namespace: self = .socks5(try SOCKS5Transport(element))
+      case InBandTransport.namespace: self = .inBand(try InBandTransport(element))
+      default: self = .unknown(element)
+      }
     }
   }
 }

@@ -30,7 +30,7 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
 
   private struct Entry {
     var handle: Handle
-    /// What this side offers and the peer has not answered: the namespaces of its descriptions.
+    /// What this side offers and the peer has not answered: the namespaces of descriptions that can tie.
     var openOffer: Set<String> = []
   }
 
@@ -103,7 +103,8 @@ package struct JingleRouter<Handle: Sendable>: Sendable {
     return .offer(jingle, overruling: rivals.values.map(\.handle))
   }
 
+  /// Files are not among them: two that cross are two files.
   private static func applications(_ contents: [Jingle.Content]) -> Set<String> {
-    Set(contents.compactMap { $0.description?.namespace })
+    Set(contents.compactMap(\.description).filter { $0.file == nil }.map(\.namespace))
   }
 }

@@ -29,7 +29,7 @@ extension JingleSession {
     for content in added {
       standBack(content.name)
       departed.removeAll { $0 == content.name }
-      contents[content.name] = ContentState(content, .offered, remote: content.transport?.iceUDP)
+      contents[content.name] = ContentState(content, .offered, remote: content.transport?.ice)
     }
     outputs.append(.event(.offeredContents(added, groups)))
     sendAllChanges()
@@ -129,7 +129,7 @@ extension JingleSession {
       state.standing = .agreed
       state.isKnownToPeer = true
       state.senders = content.senders
-      if let transport = content.transport?.iceUDP { state.ice.begin(remote: transport) }
+      if let transport = content.transport?.ice { state.ice.begin(remote: transport) }
       let wanted = state.wantedSenders
       contents[content.name] = state
       if let wanted { modify(content.name, senders: wanted) }

@@ -34,7 +34,7 @@ extension JingleSession {
         continue
       }
       content.creator = role
-      contents[content.name] = ContentState(content, .added(groups), local: content.transport?.iceUDP)
+      contents[content.name] = ContentState(content, .added(groups), local: content.transport?.ice)
       change(.contentAdd, content, groups: groups)
     }
   }
@@ -50,7 +50,7 @@ extension JingleSession {
       content.creator = state.creator
       contents[content.name]?.standing = .agreed
       contents[content.name]?.senders = content.senders
-      if let transport = content.transport?.iceUDP { contents[content.name]?.ice.begin(local: transport) }
+      if let transport = content.transport?.ice { contents[content.name]?.ice.begin(local: transport) }
       change(.contentAccept, content, groups: groups)
     }
   }

@@ -25,6 +25,8 @@ extension JingleSession {
     case accepted(Jingle)
     /// Candidates, or an early fingerprint, of the peer's current ICE generation.
     case receivedTransport(ICETransport, content: String)
+    /// News of a transport that is not ICE's.
+    case receivedTransportInfo(Jingle.Transport, content: String)
     /// The peer began ICE anew with these credentials: answer with new ones of this side, by `send(_:for:)`.
     case restartedICE(ICETransport, content: String)
     /// The peer's new credentials after this side began ICE anew, in answer or because it did so at the same moment.

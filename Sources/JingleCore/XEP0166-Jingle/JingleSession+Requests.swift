@@ -142,7 +142,7 @@ extension JingleSession {
     for (name, content) in contents where !content.isAdded && !accepted.contains(name) { drop(name) }
     for content in answer.contents {
       contents[content.name]?.senders = content.senders
-      if let transport = content.transport?.iceUDP { contents[content.name]?.ice.begin(remote: transport) }
+      if let transport = content.transport?.ice { contents[content.name]?.ice.begin(remote: transport) }
     }
     if !answer.contents.isEmpty { outputs.append(.event(.accepted(answer))) }
     terminateIfEmpty()

@@ -30,6 +30,8 @@ extension JingleSession {
     /// Transport information waits for this.
     var isKnownToPeer: Bool
     var ice = ICEGenerations()
+    /// How the ICE transport of data channels is written.
+    var form: DataChannelTransport.Form?
     /// The request that began this side's newest ICE generation, until it is answered.
     var restart: Token?
     var replacement: Replacement?
@@ -41,18 +43,25 @@ extension JingleSession {
       senders = content.senders
       application = content.description?.namespace
       media = content.description?.rtp?.media
+      form = content.transport?.dataChannelForm
       self.standing = standing
       isKnownToPeer = if case .added = standing { false } else { true }
       if let local { ice.begin(local: local) }
       if let remote { ice.begin(remote: remote) }
     }
 
+    /// News of the content's ICE connection, as its peers write them.
+    func transport(_ ice: ICETransport) -> Jingle.Transport {
+      form.map { Jingle.Transport(DataChannelTransport(form: $0, ice: ice)) } ?? .iceUDP(ice)
+    }
+
     var isAdded: Bool { if case .added = standing { true } else { false } }
 
-    /// Whether another content is for the same purpose: the same kind of media in the same direction.
+    /// Whether another content is for the same purpose: the same kind of media in the same direction. Each file is a
+    /// purpose of its own.
     func competes(with other: Jingle.Content) -> Bool {
-      application == other.description?.namespace && media == other.description?.rtp?.media
-        && senders.intersection(other.senders) != .none
+      application != FileDescription.namespace && application == other.description?.namespace
+        && media == other.description?.rtp?.media && senders.intersection(other.senders) != .none
     }
   }
 

@@ -25,6 +25,13 @@ extension JingleSession {
     sendWaitingTransports()
   }
 
+  /// Sends news of a content's transport that is not ICE's. Does nothing when the session or the content is gone.
+  package mutating func send(_ transport: Jingle.Transport, for name: String) {
+    guard phase != .ended, peerHasOffer, let content = contents[name] else { return }
+    let update = Jingle.Content(creator: content.creator, name: name, transport: transport)
+    request(Jingle(.transportInfo, sid: sid, contents: [update]))
+  }
+
   mutating func sendWaitingTransports() {
     guard peerHasOffer else { return }
     var held: [(content: String, transport: ICETransport)] = []
@@ -40,7 +47,7 @@ extension JingleSession {
       }
       // One content a stanza: Dino refuses more. Both credentials in each: Monal refuses others.
       let whole = content.ice.completed(local: transport)
-      let update = Jingle.Content(creator: content.creator, name: name, transport: .iceUDP(whole))
+      let update = Jingle.Content(creator: content.creator, name: name, transport: content.transport(whole))
       let token = request(Jingle(.transportInfo, sid: sid, contents: [update]))
       content.ice.send(transport)
       if restarts { content.restart = token }
@@ -57,7 +64,11 @@ extension JingleSession {
     let known = try known(updates)
     acknowledged()
     for content in known {
-      guard var transport = content.transport?.iceUDP else { continue }  // Another transport was not negotiated.
+      guard var transport = content.transport?.ice else {
+        guard let other = content.transport, !other.isUnknown else { continue }  // It was not negotiated.
+        outputs.append(.event(.receivedTransportInfo(other, content: content.name)))
+        continue
+      }
       switch contents[content.name]?.ice.receive(&transport) {
       case .current: outputs.append(.event(.receivedTransport(transport, content: content.name)))
       case .restart: outputs.append(.event(.restartedICE(transport, content: content.name)))
@@ -89,7 +100,8 @@ extension JingleSession {
   package mutating func acceptTransport(_ transport: Jingle.Transport, for name: String) {
     guard phase != .ended, var content = contents[name], case .offered(let theirs) = content.replacement else { return }
     content.replacement = nil
-    content.ice.replace(local: transport.iceUDP, remote: theirs.iceUDP)
+    content.ice.replace(local: transport.ice, remote: theirs.ice)
+    content.form = transport.dataChannelForm
     contents[name] = content
     // What waits for the old transport is void.
     waitingTransports.removeAll { $0.content == name && content.ice.isNew(local: $0.transport) }
@@ -143,7 +155,8 @@ extension JingleSession {
         let transport = content.transport
       else { continue }
       state.replacement = nil
-      state.ice.replace(local: ours.iceUDP, remote: transport.iceUDP)
+      state.ice.replace(local: ours.ice, remote: transport.ice)
+      state.form = transport.dataChannelForm
       contents[content.name] = state
       waitingTransports.removeAll { $0.content == content.name && state.ice.isNew(local: $0.transport) }
       outputs.append(.event(.acceptedTransport(transport, content: content.name)))
@@ -160,7 +173,7 @@ extension JingleSession {
   mutating func endProposal(of name: String, _ refusal: Refusal) {
     guard case .proposed(let transport) = contents[name]?.replacement else { return }
     contents[name]?.replacement = nil
-    if let proposed = transport.iceUDP {
+    if let proposed = transport.ice {
       waitingTransports.removeAll { $0.content == name && !$0.transport.restarts(proposed) }
     }
     outputs.append(.event(.rejectedTransport(content: name, refusal)))

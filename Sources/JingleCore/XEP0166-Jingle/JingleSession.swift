@@ -123,7 +123,7 @@ package struct JingleSession: Sendable {
     phase = .pending
     peerHasOffer = true
     for content in offer.contents {
-      contents[content.name] = ContentState(content, .agreed, remote: content.transport?.iceUDP)
+      contents[content.name] = ContentState(content, .agreed, remote: content.transport?.ice)
     }
     answered = [(Self.digest(offer, id), nil)]
     outputs = [.acknowledge(id: id, to: from), .event(.initiated(offer))]
@@ -148,7 +148,7 @@ extension JingleSession {
     if phase == .ended { return }  // Given up before it began.
     precondition(phase == .fresh, "a session is initiated once")
     for content in offer {
-      contents[content.name] = ContentState(content, .agreed, local: content.transport?.iceUDP)
+      contents[content.name] = ContentState(content, .agreed, local: content.transport?.ice)
     }
     phase = .pending
     offeredGroups = groups
@@ -169,7 +169,7 @@ extension JingleSession {
     }
     for content in answer {
       contents[content.name]?.senders = content.senders
-      if let transport = content.transport?.iceUDP { contents[content.name]?.ice.begin(local: transport) }
+      if let transport = content.transport?.ice { contents[content.name]?.ice.begin(local: transport) }
     }
     request(Jingle(.sessionAccept, sid: sid, responder: own, contents: answer, groups: groups, payloads: payloads))
   }

@@ -26,9 +26,10 @@ package enum DTLSRole: Sendable {
   case client, server
 }
 
-/// One DTLS-SRTP association over an unreliable datagram path. Lives on one media loop; not thread-safe.
+/// One DTLS association over an unreliable datagram path, for the keys of SRTP or for data of its own. Lives on one media
+/// loop; not thread-safe.
 ///
-/// - Specification: RFC 5764, RFC 6347, RFC 8842
+/// - Specification: RFC 5764, RFC 6347, RFC 8261 §3, RFC 8842
 final class DTLSTransport {
   enum Event {
     case connected(SRTPKeyingMaterial, version: String)
@@ -37,16 +38,29 @@ final class DTLSTransport {
     case closed
   }
 
+  /// For an association that carries data itself, and then no SRTP beside it: told instead of `Event.connected`, and each
+  /// record's data. The bytes are the caller's until `received` returns.
+  struct Application {
+    var opened: (_ version: String) -> Void
+    var received: (UnsafeRawBufferPointer) -> Void
+  }
+
+  /// What a record adds to its data: 13 bytes of header, and 24 of AES-GCM's.
+  static let overhead = 37
+
   private enum State { case handshaking, connected, over }
 
   /// What one IP packet holds on any path: IPv6's minimum MTU less IP and UDP headers, rounded down.
-  private static let mtu = 1200
+  static let mtu = 1200
 
   private let ssl: OpaquePointer
   private let expected: [CertificateFingerprint]
   private let role: DTLSRole
   private let send: (UnsafeRawBufferPointer) -> Void
   private let handle: (Event) -> Void
+  private let application: Application?
+  /// For one record's data.
+  private let plain: UnsafeMutableRawBufferPointer
   private var state = State.handshaking
   private var mismatch = false
   /// The datagram being read, while OpenSSL is called with it.
@@ -56,10 +70,11 @@ final class DTLSTransport {
   ///   - fingerprints: what the peer signalled; the certificate must match every one whose hash function is known, and at
   ///     least one (RFC 8122 §5.1).
   ///   - profiles: in order of preference; the server's order decides.
+  ///   - application: for data instead of SRTP.
   ///   - send: carries one datagram to the peer.
   init(
     certificate: DTLSCertificate, role: DTLSRole, fingerprints: [CertificateFingerprint],
-    profiles: [SRTPProfile] = SRTPProfile.offered, send: @escaping (UnsafeRawBufferPointer) -> Void,
+    profiles: [SRTPProfile] = SRTPProfile.offered, application: Application? = nil, send: @escaping (UnsafeRawBufferPointer) -> Void,
     handle: @escaping (Event) -> Void
   ) throws(DTLSError) {
     guard let context = SSL_CTX_new(DTLS_method()) else { throw .setUp(openSSLErrors()) }
@@ -68,7 +83,8 @@ final class DTLSTransport {
       SSL_CTX_use_certificate(context, certificate.certificate) == 1,
       SSL_CTX_use_PrivateKey(context, certificate.key) == 1,
       SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES128") == 1,
-      SSL_CTX_set_tlsext_use_srtp(context, profiles.map(\.openSSLName).joined(separator: ":")) == 0
+      application != nil
+        || SSL_CTX_set_tlsext_use_srtp(context, profiles.map(\.openSSLName).joined(separator: ":")) == 0
     else { throw .setUp(openSSLErrors()) }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
     SSL_CTX_set_cert_verify_callback(context, DTLSTransport.verify, nil)
@@ -77,6 +93,8 @@ final class DTLSTransport {
     self.role = role
     self.send = send
     self.handle = handle
+    self.application = application
+    plain = .allocate(byteCount: application == nil ? 64 : 1 << 14, alignment: 16)
     expected = fingerprints
     BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
     BIO_set_init(bio, 1)
@@ -95,6 +113,7 @@ final class DTLSTransport {
 
   deinit {
     SSL_free(ssl)
+    plain.deallocate()
   }
 
   /// Begins the handshake: the client sends its ClientHello.
@@ -108,6 +127,15 @@ final class DTLSTransport {
     incoming = datagram
     defer { incoming = nil }
     advance()
+  }
+
+  /// Sends data as one record. Nothing is told from within, whatever happens.
+  ///
+  /// - Returns: false when it is dropped.
+  func send(_ data: UnsafeRawBufferPointer) -> Bool {
+    guard state == .connected, application != nil else { return false }
+    ERR_clear_error()
+    return SSL_write(ssl, data.baseAddress, Int32(data.count)) > 0
   }
 
   /// How long to wait before `timeout()`, at most 2 s; nil when nothing is to be retransmitted.
@@ -140,11 +168,12 @@ final class DTLSTransport {
       guard result == 1 else { return examine(result) }
       finishHandshake()
     }
-    // Only alerts and retransmitted handshake records come here; application data has no place beside SRTP.
-    var discarded = [UInt8](repeating: 0, count: 64)
+    // Beside SRTP, only alerts and retransmitted handshake records come here; data is discarded.
     while state == .connected {
-      let result = SSL_read(ssl, &discarded, 64)
+      ERR_clear_error()
+      let result = SSL_read(ssl, plain.baseAddress, Int32(plain.count))
       guard result > 0 else { return examine(result) }
+      application?.received(UnsafeRawBufferPointer(rebasing: plain[..<Int(result)]))
     }
   }
 
@@ -164,6 +193,10 @@ final class DTLSTransport {
   }
 
   private func finishHandshake() {
+    if let application {
+      state = .connected
+      return application.opened(version)
+    }
     guard let selected = SSL_get_selected_srtp_profile(ssl),
       let profile = SRTPProfile(rawValue: UInt16(truncatingIfNeeded: selected.pointee.id))
     else { return fail(.noSRTPProfile) }
@@ -173,12 +206,12 @@ final class DTLSTransport {
     guard SSL_export_keying_material(ssl, &material, count, label, label.utf8.count, nil, 0, 0) == 1
     else { return fail(.failed(openSSLErrors())) }
     state = .connected
-    let version = SSL_get_version(ssl).map { String(cString: $0) } ?? "DTLS"
-    handle(
-      .connected(
-        SRTPKeyingMaterial(profile: profile, exported: material, role: role),
-        version: version.replacing("DTLSv", with: "DTLS ")))
+    handle(.connected(SRTPKeyingMaterial(profile: profile, exported: material, role: role), version: version))
     OPENSSL_cleanse(&material, count)
+  }
+
+  private var version: String {
+    (SSL_get_version(ssl).map { String(cString: $0) } ?? "DTLS").replacing("DTLSv", with: "DTLS ")
   }
 
   private func fail(_ error: DTLSError) {

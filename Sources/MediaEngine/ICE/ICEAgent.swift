@@ -231,6 +231,20 @@ final class ICEAgent {
       agent, stream, guint(component), guint(datagram.count), start.assumingMemoryBound(to: gchar.self)) >= 0
   }
 
+  /// Lets the sockets hold more of what comes in while the loop is busy, as far as the system allows: what files need, and
+  /// calls do not.
+  func widenReceiveBuffers(to bytes: Int32) {
+    guard let sockets = nice_agent_get_sockets(agent, stream, 1) else { return }
+    defer { g_ptr_array_unref(sockets) }
+    for index in 0..<Int(sockets.pointee.len) {
+      guard let socket = sockets.pointee.pdata[index] else { continue }
+      var bytes = bytes
+      setsockopt(
+        g_socket_get_fd(socket.assumingMemoryBound(to: GSocket.self)), SOL_SOCKET, SO_RCVBUF, &bytes,
+        socklen_t(MemoryLayout<Int32>.size))
+    }
+  }
+
   // MARK: libnice
 
   private func connectSignals() {

@@ -163,6 +163,11 @@ final class ICEPaths {
   /// Whether the peer has an end of the component.
   func counts(_ component: Int) -> Bool { used?.agent.counts(component) == true }
 
+  /// Of the newest agent.
+  func widenReceiveBuffers(to bytes: Int32) {
+    newest?.agent.widenReceiveBuffers(to: bytes)
+  }
+
   // MARK: Time
 
   var nextDeadline: Instant? {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// An address of this machine's, on an interface that is up.
-struct LocalAddress: Hashable {
+package struct LocalAddress: Hashable {
   var text: String
   var interface: String
   var isLoopback = false
@@ -13,6 +13,9 @@ struct LocalAddress: Hashable {
 
   /// The spelling for a socket: with the scope where it takes one.
   var scoped: String { isLinkLocal && text.contains(":") ? "\(text)%\(interface)" : text }
+
+  /// Those that peers may be told, as a socket takes them.
+  package static var usable: [String] { usable(of: all()).map(\.scoped) }
 
   /// Those that ICE shall use.
   ///

@@ -1,0 +1,187 @@
+import Foundation
+import JingleCore
+import MediaEngine
+import MediaTime
+import XMPPCore
+import XMPPNetworking
+
+// SOCKS5 bytestreams: what their negotiation wants.
+extension Client {
+  /// Listens, and finds the proxies of this account's server.
+  func openSOCKS5(of transfer: ActiveTransfer) async -> SOCKS5Transport? {
+    guard let own = link?.address else { return nil }
+    let negotiation: SOCKS5Negotiation
+    if let offered = transfer.offered?.socks5 {
+      do {
+        negotiation = try SOCKS5Negotiation(answering: offered, from: transfer.peer, to: own)
+      } catch {
+        transportFailed("\(error)", of: transfer)
+        return nil
+      }
+    } else {
+      negotiation = SOCKS5Negotiation(offering: StanzaID.random(using: &random), from: own, to: transfer.peer)
+    }
+    let addresses = configuration.relayOnly ? [] : localAddresses.isEmpty ? LocalAddress.usable : localAddresses
+    let awaited = negotiation.awaitedDestinations
+    async let listening = try? SOCKS5Listener(addresses: addresses, awaiting: awaited)
+    let proxies = await bytestreamProxies()
+    let listener = await listening
+    guard transfer.result == nil else { return nil }
+    var state = ActiveTransfer.SOCKS5(negotiation: negotiation, listener: listener)
+    var candidates: [SOCKS5Candidate] = []
+    for (index, endpoint) in (listener?.endpoints ?? []).enumerated() {
+      let cid = "c\(index)"
+      state.cids[endpoint] = cid
+      candidates.append(
+        SOCKS5Candidate(
+          cid: cid, host: String(endpoint.address.prefix { $0 != "%" }), jid: own, port: endpoint.port,
+          priority: SOCKS5Candidate.Kind.direct.priority(localPreference: UInt16(clamping: 65_535 - index))))
+    }
+    for (index, proxy) in proxies.enumerated() {
+      candidates.append(
+        SOCKS5Candidate(cid: "p\(index)", proxy: proxy, localPreference: UInt16(clamping: 65_535 - index)))
+    }
+    let transport = state.negotiation.offer(candidates)
+    transfer.socks5 = state
+    if let listener {
+      let id = transfer.id
+      spawn {
+        for await incoming in listener.incoming { await self.came(incoming, id) }
+      }
+    }
+    return transport
+  }
+
+  /// Somebody who knows the bytestream has connected.
+  private func came(_ incoming: SOCKS5Listener.Incoming, _ id: UUID) {
+    guard let transfer = transfer(id), let cid = transfer.socks5?.cids[incoming.endpoint] else {
+      return incoming.connection.close()
+    }
+    let link = SOCKS5Negotiation.Link.fromPeer(cid: cid)
+    transfer.socks5?.connections[link] = incoming.connection
+    transfer.socks5?.negotiation.connected(link, at: SystemClock.now)
+    pumpSOCKS5(transfer)
+    rearm()
+  }
+
+  func pumpSOCKS5(_ transfer: ActiveTransfer) {
+    let id = transfer.id
+    while let action = transfer.socks5?.negotiation.nextAction() {
+      switch action {
+      case .connect(let link, let candidate, let destination):
+        // Who is not to learn this machine's address is reached over proxies only.
+        guard !configuration.relayOnly || candidate.kind == .proxy else {
+          transfer.socks5?.negotiation.failed(link, at: SystemClock.now)
+          continue
+        }
+        transfer.socks5?.attempts[link] = Task {
+          let connection = try? await SOCKS5Connector.connect(
+            host: candidate.host, port: candidate.port, destination: destination)
+          self.attempted(link, connection, id)
+        }
+      case .close(let link):
+        transfer.socks5?.attempts.removeValue(forKey: link)?.cancel()
+        transfer.socks5?.connections.removeValue(forKey: link)?.close()
+      case .send(let transport):
+        transfer.session.send(.socks5(transport), for: transfer.content)
+        pump(transfer)
+      case .activate(let proxy, let target):
+        guard let negotiation = transfer.socks5?.negotiation else { continue }
+        request(.set(BytestreamQuery.activation(sid: negotiation.sid, target: target)), to: proxy.jid) { outcome in
+          let now = SystemClock.now
+          if case .result = outcome {
+            transfer.socks5?.negotiation.activated(at: now)
+          } else {
+            transfer.socks5?.negotiation.failed(.toOwnProxy(cid: proxy.cid), at: now)
+          }
+          self.pumpSOCKS5(transfer)
+          self.rearm()
+        }
+      case .use(let link, let candidate):
+        guard let connection = transfer.socks5?.connections.removeValue(forKey: link) else {
+          transportFailed("the connection is gone", of: transfer)
+          continue
+        }
+        stopSOCKS5(transfer)
+        transportReady(
+          connection, candidate.kind == .proxy ? "proxy \(candidate.jid)" : "direct", of: transfer)
+      case .fail(let failure):
+        stopSOCKS5(transfer)
+        transportFailed(failure.words, of: transfer)
+      }
+    }
+  }
+
+  private func attempted(_ link: SOCKS5Negotiation.Link, _ connection: SOCKS5Connection?, _ id: UUID) {
+    guard let transfer = transfer(id), transfer.socks5?.attempts.removeValue(forKey: link) != nil else {
+      connection?.close()
+      return
+    }
+    if let connection {
+      transfer.socks5?.connections[link] = connection
+      transfer.socks5?.negotiation.connected(link, at: SystemClock.now)
+    } else {
+      transfer.socks5?.negotiation.failed(link, at: SystemClock.now)
+    }
+    pumpSOCKS5(transfer)
+    rearm()
+  }
+
+  /// Lets go of all but the connection in use.
+  func stopSOCKS5(_ transfer: ActiveTransfer) {
+    guard let state = transfer.socks5 else { return }
+    state.listener?.close()
+    for attempt in state.attempts.values { attempt.cancel() }
+    for connection in state.connections.values { connection.close() }
+    transfer.socks5?.listener = nil
+    transfer.socks5?.attempts = [:]
+    transfer.socks5?.connections = [:]
+  }
+
+  // MARK: Proxies
+
+  /// The proxies that this account's server names, asked for once a stream.
+  ///
+  /// - Specification: XEP-0065 §4
+  private func bytestreamProxies() async -> [StreamHost] {
+    if let proxies { return proxies }
+    guard let domain = link?.address.domain else { return [] }
+    var found: [StreamHost] = []
+    if case .result(let payload?) = await ask(.get(DiscoItems.request()), of: domain, timeout: .seconds(5)),
+      let items = try? DiscoItems(payload)
+    {
+      found = await withTaskGroup(of: [StreamHost].self) { group in
+        for item in items.items.prefix(16) where item.node == nil {
+          group.addTask { await self.streamHosts(of: item.jid) }
+        }
+        var found: [StreamHost] = []
+        for await hosts in group { found += hosts }
+        return found
+      }
+    }
+    proxies = Array(found.prefix(4))
+    return proxies ?? []
+  }
+
+  private func streamHosts(of service: JID) async -> [StreamHost] {
+    guard case .result(let payload?) = await ask(.get(DiscoInfo.request(node: nil)), of: service, timeout: .seconds(5)),
+      let info = try? DiscoInfo(payload),
+      info.identities.contains(where: { $0.category == "proxy" && $0.type == "bytestreams" }),
+      case .result(let answer?) = await ask(.get(BytestreamQuery.addressRequest), of: service, timeout: .seconds(5)),
+      let query = try? BytestreamQuery(answer), case .streamHosts(let hosts) = query.content
+    else { return [] }
+    return hosts
+  }
+}
+
+extension SOCKS5Negotiation.Failure {
+  fileprivate var words: String {
+    switch self {
+    case .noConnection: "neither side reaches the other, nor a proxy of the other's"
+    case .proxy(let foundHere): foundHere ? "the proxy cannot be used" : "the peer cannot use the proxy"
+    case .lost: "the connection is gone"
+    case .timedOut: "the peer did not do its part in time"
+    case .protocolViolation: "the peer speaks of what it was not offered"
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import JingleCore
+import XMPPCore
+
+// What people are told of a transfer that failed.
+extension Client {
+  func error(of failure: JingleCore.FileTransfer.Failure, _ transfer: ActiveTransfer) -> CallError {
+    let (peer, name) = (transfer.peer, transfer.summary.name)
+    let later = "What has come is kept: when \(name) is offered again, it goes on from there."
+    return switch failure {
+    case .local(.cancelled): CallError(.failed, "The transfer of \(name) was cancelled.", cause: failure)
+    case .local(.notAvailable):
+      CallError(.failed, "\(peer) asks for a file, and none is given on request.", cause: failure)
+    case .local(.tooLarge): CallError(.output, "\(name) is larger than is taken here.", cause: failure)
+    case .local(.fileFailed):
+      transfer.fileError
+        ?? CallError(.input, "\(name) cannot be read or written, or was changed meanwhile.", cause: failure)
+    case .declined(let reason) where reason?.condition == .busy:
+      CallError(.busy, "\(peer.bare) is busy. Try again later.", cause: failure)
+    case .declined(let reason):
+      CallError(.declined, "\(peer.bare) does not take \(name)\(Self.words(reason)).", cause: failure)
+    case .endedByPeer(let reason):
+      CallError(.failed, "\(peer) ended the transfer of \(name)\(Self.words(reason)).", cause: failure)
+    case .notAvailable: CallError(.failed, "\(peer) has no such file.", cause: failure)
+    case .tooLarge: CallError(.output, "There is no room for \(name) at the other end, or here.", cause: failure)
+    case .outsideFile: CallError(.protocolViolation, "\(peer) wants a part that \(name) has not.", cause: failure)
+    case .unanswered: CallError(.noAnswer, "\(peer) did not answer the offer of \(name).", cause: failure)
+    case .unconnected:
+      CallError(
+        .connectivity,
+        "No way was found for \(name): \(transfer.failures.joined(separator: "; ")).", cause: failure)
+    case .interrupted: CallError(.connectivity, "The transfer of \(name) broke off. \(later)", cause: failure)
+    case .tooFewBytes:
+      CallError(.connectivity, "\(peer) stopped before all of \(name) had come. \(later)", cause: failure)
+    case .tooManyBytes: CallError(.protocolViolation, "\(peer) sends more than \(name) was to have.", cause: failure)
+    case .stalled: CallError(.timedOut, "Nothing more of \(name) was moved for too long. \(later)", cause: failure)
+    case .tooSlow: CallError(.timedOut, "\(name) moved too slowly. \(later)", cause: failure)
+    case .unconfirmed: CallError(.timedOut, "\(peer) never said that it has all of \(name).", cause: failure)
+    case .checksumMissing:
+      CallError(
+        .corrupt, "\(peer) never sent the checksum of \(name): nobody knows whether it is whole.", cause: failure)
+    case .corrupt:
+      CallError(.corrupt, "\(name) arrived with another hash than it was sent with, and is not kept.", cause: failure)
+    }
+  }
+
+  func error(of failure: JingleSession.Failure, _ transfer: ActiveTransfer) -> CallError {
+    let peer = transfer.peer
+    return switch failure {
+    case .unavailable:
+      CallError(.noAnswer, "\(peer) is not there, or takes no files from this account.", cause: failure)
+    case .overloaded: CallError(.busy, "\(peer) has no room for another transfer.", cause: failure)
+    case .redirected(let address):
+      CallError(.failed, "\(peer) takes files at \(address ?? "another address").", cause: failure)
+    case .tieBreak: CallError(.failed, "\(peer) was beginning the same session.", cause: failure)
+    case .unknownSession: CallError(.failed, "\(peer) no longer knows the transfer.", cause: failure)
+    case .refused(let error): CallError(.protocolViolation, "\(peer) refused the session: \(error).", cause: failure)
+    case .unanswered: CallError(.timedOut, "\(peer) did not answer a request in time.", cause: failure)
+    case .disconnected:
+      CallError(.serverUnreachable, "The connection to the server went down before the transfer began.", cause: failure)
+    }
+  }
+
+  private static func words(_ reason: Jingle.Reason?) -> String {
+    reason.map { $0.text.map { ": \($0)" } ?? " (\($0.condition))" } ?? ""
+  }
+}

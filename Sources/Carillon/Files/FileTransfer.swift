@@ -1,0 +1,147 @@
+import Foundation
+public import XMPPCore
+
+/// A file to send.
+public struct OutgoingFile: Sendable {
+  /// Where it is.
+  public var path: String
+  /// What the peer is to call it; the path's last part if nil.
+  public var name: String?
+  /// `type/subtype`, if known.
+  public var mediaType: String?
+  /// Words about it, for people.
+  public var text: String?
+  /// How it may go, best first.
+  public var ways = FileTransferWay.allCases
+
+  public init(path: String) { self.path = path }
+}
+
+/// How the bytes of a file go from one side to the other.
+public enum FileTransferWay: String, Sendable, Hashable, CaseIterable {
+  /// Over SCTP, DTLS and ICE (XEP-0343): encrypted from end to end, and through NATs and TURN relays like a call.
+  case dataChannel = "datachannel"
+  /// Straight, or over a proxy, by TCP (XEP-0260). The bytes themselves are not encrypted.
+  case socks5 = "s5b"
+  /// Through both sides' servers, inside of stanzas (XEP-0261). The servers can read them.
+  case inBand = "ibb"
+
+  /// Whether nobody between the two ends can read the bytes.
+  public var isEncrypted: Bool { self == .dataChannel }
+}
+
+/// What a transfer is about.
+public struct FileSummary: Sendable, Hashable {
+  /// Safe as the name of a file: the last part of what the peer wrote, without what could mislead.
+  public var name: String
+  /// In bytes; nil when the sender does not know it yet.
+  public var size: Int64?
+  public var mediaType: String?
+  public var text: String?
+}
+
+/// What happens in a transfer, in this order; progress comes again and again.
+public enum FileTransferEvent: Sendable {
+  /// The peer accepted, or was accepted.
+  case accepted
+  /// Bytes flow.
+  ///
+  /// - Parameters:
+  ///   - path: how, in words: `direct`, `proxy proxy.example.org`, `in band`.
+  ///   - offset: how many bytes are there already.
+  case started(FileTransferWay, path: String, offset: Int64)
+  /// A way came to nothing, and the next one is tried.
+  case fellBack(from: FileTransferWay, to: FileTransferWay, why: String)
+  case progress(FileProgress)
+  /// The last one: how it ended.
+  case ended(Result<FileReceipt, CallError>)
+}
+
+/// How far a transfer has come.
+public struct FileProgress: Sendable, Hashable {
+  /// Of the whole file, those there before included.
+  public var bytes: Int64
+  public var size: Int64?
+  public var bytesPerSecond: Double
+}
+
+/// A file that is whole on the other side, or here.
+public struct FileReceipt: Sendable, Hashable {
+  public var name: String
+  /// Where it was put; nil for who sent it.
+  public var path: String?
+  /// Of the whole file.
+  public var size: Int64
+  /// That were moved this time.
+  public var bytes: Int64
+  /// From the first byte to the last.
+  public var seconds: Double
+  public var way: FileTransferWay
+  /// As in `FileTransferEvent.started`.
+  public var route: String
+  /// In hexadecimal digits.
+  public var sha256: String
+  /// For a receiver, whether that was held against the sender's hash; for a sender, whether the receiver said that it
+  /// has all.
+  public var isConfirmed: Bool
+}
+
+/// A transfer in progress, as `Client.withTransfer` and `IncomingFile.receive` hand it to their bodies.
+public final class FileTransfer: Sendable {
+  public let peer: JID
+  /// The session's id; the same in both ends' logs.
+  public let sid: String
+  public let file: FileSummary
+  /// What happens, up to `.ended`, which is always last. One consumer; of progress, the newest counts.
+  public let events: AsyncStream<FileTransferEvent>
+  private let id: UUID
+  private let client: Client
+
+  init(_ transfer: ActiveTransfer, client: Client) {
+    peer = transfer.peer
+    sid = transfer.sid
+    file = transfer.summary
+    events = transfer.events
+    id = transfer.id
+    self.client = client
+  }
+
+  /// Ends the transfer; `.ended` follows. What has come of the file is kept, to go on with it when it is offered again.
+  public func cancel() async { await client.cancelTransfer(id) }
+}
+
+/// Somebody offers a file: to be answered exactly once.
+///
+/// Returning from the handler without an answer declines.
+public struct IncomingFile: ~Copyable, Sendable {
+  public let peer: JID
+  public let sid: String
+  public let file: FileSummary
+  private let id: UUID
+  private let client: Client
+
+  init(peer: JID, sid: String, file: FileSummary, id: UUID, client: Client) {
+    self.peer = peer
+    self.sid = sid
+    self.file = file
+    self.id = id
+    self.client = client
+  }
+
+  /// Takes the file. What came of it before, from this account into this folder, is gone on with.
+  ///
+  /// - Parameters:
+  ///   - directory: where the file is put when it is whole, under its name; if there is one of that name, with a number.
+  ///     Until then it is there hidden, for this user only.
+  ///   - body: told what happens.
+  /// - Returns: what is known of the whole file.
+  /// - Throws: `CallError`: `output`, `corrupt`, `connectivity`, …
+  @discardableResult
+  public consuming func receive(
+    into directory: String, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
+  ) async throws -> FileReceipt {
+    try await client.receiveFile(id, into: directory, body)
+  }
+
+  public consuming func decline() async { await client.cancelTransfer(id) }
+}

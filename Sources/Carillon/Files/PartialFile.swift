@@ -1,0 +1,234 @@
+import Foundation
+import JingleCore
+import MediaCodecs
+import NIOCore
+import XMPPCore
+
+/// What has come of a file so far, in the folder where it is to be once it is whole: private, hidden, and kept with what
+/// is needed to go on with it later, even by another process.
+///
+/// Lives on a thread of its own, since disks are slow. Of two that receive the same file at once, one starts anew.
+actor PartialFile {
+  /// What tells an offer of the same file again from another file's.
+  struct Identity: Codable, Hashable, Sendable {
+    /// The account that sends.
+    var peer: String
+    var name: String
+    /// In bytes, if known.
+    var size: Int64?
+    /// When it was last changed, as the peer writes it.
+    var date: String?
+    /// The strongest digest offered, with its algorithm's name; nil where it follows at the end.
+    var hash: String?
+  }
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+  nonisolated let identity: Identity
+  private nonisolated let thread: CodecThread
+  private let directory: String
+  private let path: String
+  private let recordPath: String
+  private var descriptor: Int32
+  /// How many bytes are there, in one piece from the beginning.
+  private(set) var count: Int64
+  /// Of what is there, as long as it is known without reading it again.
+  private var hash: RunningHash?
+  /// Of the whole file, in hexadecimal digits, once it was asked for.
+  private(set) var sha256: String?
+
+  /// Opens the part that there is of the file, or begins one.
+  ///
+  /// - Parameters:
+  ///   - directory: where the file is to be. It must exist.
+  ///   - resumes: whether what came before is of use; else it is replaced.
+  /// - Throws: `CallError(.output)` when nothing can be written there, or there is not enough space.
+  init(of identity: Identity, in directory: String, resumes: Bool = true, on thread: CodecThread) throws(CallError) {
+    self.identity = identity
+    self.directory = directory
+    self.thread = thread
+    let stem = "\(directory)/.carillon-\(identity.key)"
+    var opened: (descriptor: Int32, path: String)?
+    // Somebody else may be receiving the same file.
+    for suffix in [""] + (1...9).map({ "-\($0)" }) {
+      let path = stem + suffix + ".part"
+      let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
+      guard descriptor >= 0 else { throw .output("No file can be made in \(directory)") }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+        opened = (descriptor, path)
+        break
+      }
+      close(descriptor)
+    }
+    guard let opened else {
+      throw CallError(.output, "\(identity.name) is being received into \(directory) many times already.")
+    }
+    (descriptor, path) = opened
+    recordPath = path + ".json"
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw CallError(.output, "\(path) is in the way: it is no file. Move it elsewhere.")
+    }
+    let record = try? JSONDecoder().decode(Identity.self, from: Data(contentsOf: URL(fileURLWithPath: recordPath)))
+    count = resumes && record == identity ? min(Int64(status.st_size), identity.size ?? 0) : 0
+    do throws(CallError) {
+      if let size = identity.size { try Self.checkSpace(in: directory, for: size - Int64(status.st_blocks) * 512) }
+      guard ftruncate(descriptor, off_t(count)) == 0 else { throw .output("\(path) cannot be written") }
+      try Self.write(identity, to: recordPath)
+    } catch {
+      if count == 0 { unlink(path) }
+      close(descriptor)
+      throw error
+    }
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+  }
+
+  private static func checkSpace(in directory: String, for size: Int64) throws(CallError) {
+    var status = statvfs()
+    guard statvfs(directory, &status) == 0 else { return }
+    let available = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+    guard size <= available else {
+      throw CallError(
+        .output, "\(directory) has room for \(available) bytes and not for the \(size) that are still to come.")
+    }
+  }
+
+  private static func write(_ identity: Identity, to path: String) throws(CallError) {
+    do {
+      let url = URL(fileURLWithPath: path)
+      try JSONEncoder().encode(identity).write(to: url, options: .atomic)
+      chmod(path, 0o600)
+    } catch {
+      throw CallError(.output, "\(path) cannot be written: \(error.localizedDescription).", cause: error)
+    }
+  }
+
+  /// Begins to receive from `offset` on. What is there before is hashed first.
+  ///
+  /// - Parameter algorithms: those that the sender's word will be in.
+  func begin(at offset: Int64, _ algorithms: some Sequence<HashAlgorithm>) throws(CallError) {
+    guard offset <= count else {
+      throw CallError(
+        .protocolViolation, "\(identity.name) would begin at byte \(offset), and what is before is not there.")
+    }
+    if offset < count {
+      guard ftruncate(descriptor, off_t(offset)) == 0 else { throw .output("\(path) cannot be written") }
+      count = offset
+    }
+    var hash = RunningHash(Set(algorithms).union([.sha256]))
+    try read(0..<count) { hash.update($0) }
+    self.hash = consume hash
+  }
+
+  /// Adds what comes next.
+  ///
+  /// - Throws: `CallError(.output)`; what came before is kept.
+  func append(_ bytes: ByteBuffer) throws(CallError) {
+    try bytes.withUnsafeReadableBytes { bytes throws(CallError) in
+      var rest = bytes
+      while !rest.isEmpty {
+        let written = pwrite(descriptor, rest.baseAddress, rest.count, off_t(count))
+        if written < 0, errno == EINTR { continue }
+        guard written > 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
+        count += Int64(written)
+        rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+      }
+      hash?.update(bytes)
+    }
+  }
+
+  /// The hash of the whole file, or of a range of it.
+  func digest(_ algorithm: HashAlgorithm, _ range: JingleCore.FileTransfer.Part?) throws(CallError) -> HashValue? {
+    var values = hash.take()?.finish() ?? []
+    sha256 = values.first { $0.algorithm == .sha256 }?.hexadecimal ?? sha256
+    if range == nil, let value = values.first(where: { $0.algorithm == algorithm }) { return value }
+    var hash = RunningHash([algorithm])
+    let start = min(range?.offset ?? 0, count)
+    try read(start..<min(count, start + (range?.length ?? count))) { hash.update($0) }
+    values = hash.finish()
+    return values.first
+  }
+
+  /// Hands what is there over piece by piece.
+  private func read(_ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) -> Void) throws(CallError) {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+    defer { buffer.deallocate() }
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let length = pread(
+        descriptor, buffer.baseAddress, min(buffer.count, Int(range.upperBound - offset)), off_t(offset))
+      guard length > 0 else { throw .output("\(path) cannot be read") }
+      body(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
+      offset += Int64(length)
+    }
+  }
+
+  /// Puts the file in its place, under its name or, where there is something of that name, under one with a number.
+  ///
+  /// - Parameter names: the name and those to take instead, in this order.
+  /// - Returns: the path.
+  func publish(as names: some Sequence<String>) throws(CallError) -> String {
+    guard fsync(descriptor) == 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
+    if sha256 == nil { _ = try digest(.sha256, nil) }
+    for name in names {
+      let target = "\(directory)/\(name)"
+      guard link(path, target) != 0 else {
+        fchmod(descriptor, 0o666 & ~Self.mask)
+        discard()
+        return target
+      }
+      guard errno == EEXIST else { throw .output("\(target) cannot be made") }
+    }
+    throw CallError(.output, "There are too many files named like \(identity.name) in \(directory).")
+  }
+
+  /// What new files are not to be allowed; asked for once, since asking changes it for a moment.
+  private static let mask: mode_t = {
+    let mask = umask(0o077)
+    umask(mask)
+    return mask
+  }()
+
+  /// Removes the part.
+  func discard() {
+    guard descriptor >= 0 else { return }
+    unlink(path)
+    unlink(recordPath)
+    release()
+  }
+
+  /// Lets go of the part and keeps it for later.
+  func keep() {
+    guard descriptor >= 0 else { return }
+    if count == 0 { return discard() }
+    fsync(descriptor)
+    release()
+  }
+
+  private func release() {
+    close(descriptor)
+    descriptor = -1
+  }
+}
+
+extension PartialFile.Identity {
+  /// Names the part among others; says nothing of the file to who looks at the folder.
+  fileprivate var key: String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a: the same in each process.
+    for byte in "\(peer)\u{0}\(name)\u{0}\(size ?? -1)\u{0}\(date ?? "")\u{0}\(self.hash ?? "")".utf8 {
+      hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+    }
+    return String(hash, radix: 16)
+  }
+}
+
+extension CallError {
+  /// A system call's failure, told by `errno`.
+  static func output(_ what: String) -> CallError {
+    CallError(.output, "\(what): \(String(cString: strerror(errno))).")
+  }
+}

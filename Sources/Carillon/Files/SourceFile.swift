@@ -1,0 +1,92 @@
+import Foundation
+import MediaCodecs
+import NIOCore
+import XMPPCore
+
+/// A file that is sent, or a range of it. Lives on a thread of its own, since disks are slow.
+actor SourceFile {
+  nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+  nonisolated let path: String
+  /// In bytes.
+  nonisolated let size: Int64
+  /// When it was last changed, in seconds since 1970-01-01 00:00 UTC.
+  nonisolated let modified: Duration
+  private nonisolated let thread: CodecThread
+  private let descriptor: Int32
+  private var hash: RunningHash?
+  private var offset: Int64 = 0
+
+  /// - Throws: `CallError(.input)` when it cannot be read, or is no regular file.
+  init(_ path: String, on thread: CodecThread) throws(CallError) {
+    self.path = path
+    self.thread = thread
+    // A FIFO would wait for its other end.
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw CallError(.input, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw CallError(.input, "\(path) is no regular file: only those can be sent. Pipe others through standard input.")
+    }
+    size = Int64(status.st_size)
+    modified = status.modified
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// Begins to read at `offset`. What stands before it is hashed first: the peer has it.
+  func begin(at offset: Int64) throws(CallError) {
+    hash = RunningHash([.sha256])
+    self.offset = 0
+    while self.offset < offset, try next(Int(min(1 << 20, offset - self.offset))) != nil {}
+  }
+
+  /// - Returns: what comes next, `count` bytes at most; nil at the end.
+  /// - Throws: `CallError(.input)` when the disk fails.
+  func next(_ count: Int) throws(CallError) -> ByteBuffer? {
+    var buffer = ByteBufferAllocator().buffer(capacity: count)
+    let read = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { bytes in
+      while true {
+        let length = pread(descriptor, bytes.baseAddress, count, off_t(offset))
+        if length >= 0 || errno != EINTR { return max(0, length) }
+      }
+    }
+    guard read > 0 else {
+      guard offset >= size else { throw CallError(.input, "\(path) ends before its time, or cannot be read.") }
+      return nil
+    }
+    buffer.withUnsafeReadableBytes { hash?.update($0) }
+    offset += Int64(read)
+    return buffer
+  }
+
+  /// Checks that the file is still the one that was offered.
+  ///
+  /// - Parameter isWhole: whether it was read to its end.
+  /// - Returns: the hashes of the whole file; of a part, none.
+  /// - Throws: `CallError(.input)` when somebody has changed it meanwhile.
+  func finish(isWhole: Bool) throws(CallError) -> [HashValue] {
+    try checkUnchanged()
+    let values = hash.take()?.finish() ?? []
+    return isWhole ? values : []
+  }
+
+  private func checkUnchanged() throws(CallError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, Int64(status.st_size) == size, status.modified == modified else {
+      throw CallError(.input, "\(path) was changed while it was being sent. Send it again.")
+    }
+  }
+}
+
+extension stat {
+  fileprivate var modified: Duration {
+    .seconds(Int64(st_mtim.tv_sec)) + .nanoseconds(Int64(st_mtim.tv_nsec))
+  }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Testing
+
+extension IntegrationTests {
+  /// Files between two accounts of a real server.
+  @Suite(.serialized) struct FileTests {
+    private let alice = Rig.current.account()
+    private let bob = Rig.current.account()
+
+    /// A file with random contents.
+    private func makeFile(_ count: Int) throws -> String {
+      let path = Rig.current.file("bin")
+      let random = try #require(FileHandle(forReadingAtPath: "/dev/urandom"))
+      try #require(try random.read(upToCount: count)).write(to: URL(filePath: path))
+      return path
+    }
+
+    private func makeFolder() throws -> String {
+      let path = Rig.current.file("inbox")
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      return path
+    }
+
+    private func receiving(_ inbox: String, _ options: String...) -> [String] {
+      ["receive", "--into", inbox, "--once"] + options + signingIn(bob + "/files")
+    }
+
+    private func sending(_ path: String, _ options: String...) -> [String] {
+      ["send", path, "--to", bob + "/files"] + options + signingIn(alice)
+    }
+
+    private func names(in folder: String) -> [String] {
+      (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    }
+
+    @Test(
+      "A file arrives whole by each way through Prosody",
+      .timeLimit(.minutes(2)),
+      arguments: [
+        (["--transport", "datachannel"], "datachannel", "host to host, DTLSv1.2"),
+        (["--transport", "datachannel", "--relay-only"], "datachannel", "relay to "),
+        (["--transport", "s5b"], "s5b", "direct"), (["--transport", "s5b", "--relay-only"], "s5b", "proxy proxy."),
+        (["--transport", "ibb"], "ibb", "in band"), ([], "datachannel", "host to "),
+      ])
+    func ways(options: [String], transport: String, route: String) async throws {
+      let (path, inbox) = (try makeFile(1_000_003), try makeFolder())
+      let isPrivate = options.contains("--relay-only")
+      try await CarillonProcess.run(receiving(inbox) + (isPrivate ? ["--relay-only"] : [])) { receiver in
+        try await receiver.event("online")
+        let sender = try await CarillonProcess.run(sending(path) + options)
+        #expect(sender.exitCode == 0, "\(sender.message)")
+        let sent = try sender.event("file.sent")
+        let outcome = try await receiver.outcome()
+        #expect(outcome.exitCode == 0, "\(outcome.message)")
+        let received = try outcome.event("file.received")
+        #expect(sent.string("transport") == transport)
+        #expect(sent.string("route")?.hasPrefix(route.prefix(8)) == true, "\(sent.line)")
+        #expect(received.string("sha256") == sent.string("sha256"))
+        let arrived = try #require(received.string("path"))
+        #expect(FileManager.default.contentsEqual(atPath: path, andPath: arrived))
+        #expect(names(in: inbox).count == 1)
+      }
+    }
+
+    @Test("A receiver that is killed goes on where it was, whenever that is", .timeLimit(.minutes(2)))
+    func killed() async throws {
+      let (path, inbox) = (try makeFile(6_000_000), try makeFolder())
+      var offsets: [Double] = []
+      for attempt in 0..<3 {
+        try await CarillonProcess.run(receiving(inbox)) { receiver in
+          try await receiver.event("online")
+          try await CarillonProcess.run(sending(path, "--transport", "ibb")) { sender in
+            let started = try await receiver.event("file.started")
+            offsets.append(started.number("offset") ?? 0)
+            if attempt < 2 {
+              try await receiver.event("file.progress", count: 3)
+              receiver.send(SIGKILL)
+              sender.send(SIGTERM)
+            } else {
+              let outcome = try await sender.outcome()
+              #expect(outcome.exitCode == 0, "\(outcome.message)")
+              let received = try await receiver.outcome().event("file.received")
+              let arrived = try #require(received.string("path"))
+              #expect(FileManager.default.contentsEqual(atPath: path, andPath: arrived))
+              #expect(received.number("size") == 6_000_000)
+            }
+          }
+        }
+      }
+      #expect(offsets[0] == 0 && offsets[1] > 0 && offsets[2] > offsets[1], "\(offsets)")
+      #expect(names(in: inbox).count == 1)
+    }
+
+    @Test("Who may not send is not told that anybody is there", .timeLimit(.minutes(1)))
+    func strangers() async throws {
+      let (path, inbox) = (try makeFile(10), try makeFolder())
+      try await CarillonProcess.run(receiving(inbox, "--from", "nobody@example.test")) { receiver in
+        try await receiver.event("online")
+        let sender = try await CarillonProcess.run(sending(path))
+        #expect(sender.exitCode == 12, "\(sender.message)")
+        #expect(names(in: inbox).isEmpty)
+      }
+    }
+
+    @Test("A file that is too large is declined, and both say so", .timeLimit(.minutes(1)))
+    func tooLarge() async throws {
+      let (path, inbox) = (try makeFile(2_000), try makeFolder())
+      try await CarillonProcess.run(receiving(inbox, "--max-size", "1K")) { receiver in
+        try await receiver.event("online")
+        let sender = try await CarillonProcess.run(sending(path))
+        let outcome = try await receiver.outcome()
+        #expect(sender.exitCode == 73 && outcome.exitCode == 73, "\(sender.message); \(outcome.message)")
+        #expect(names(in: inbox).isEmpty)
+      }
+    }
+
+    @Test("What cannot be sent, or put anywhere, is said before anything is", .timeLimit(.minutes(1)))
+    func beforehand() async throws {
+      let folder = try await CarillonProcess.run(["receive", "--into", "/nowhere"] + signingIn(bob))
+      #expect(folder.exitCode == 73 && folder.message.contains("/nowhere"))
+      let file = try await CarillonProcess.run(["send", "/nowhere", "--to", bob] + signingIn(alice))
+      #expect(file.exitCode == 1 && file.message.contains("/nowhere"))
+    }
+  }
+}
