@@ -26,6 +26,7 @@ extension Client {
     silenceDeadline = nil
     // Nobody can answer now. The time that requests of calls have for it begins anew with the next stream.
     for (id, request) in answers where request.outlivesStream { iqs.suspend(id) }
+    for transfer in transfers.values { transfer.inBand?.suspend() }
     for call in calls.values where call.phase != .ended {
       call.deadlines[.seek] = nil
       switch call.signalling {
@@ -47,6 +48,7 @@ extension Client {
       if !request.isSent { send(request.stanza, underID: id) }
     }
     sendWaiting()
+    for transfer in transfers.values { transfer.inBand?.resume() }
     for call in calls.values where call.phase != .ended {
       switch call.signalling {
       case .lost(isFound: true): restored(call)

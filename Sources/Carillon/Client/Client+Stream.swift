@@ -89,6 +89,8 @@ extension Client {
     capabilities.disconnected()
     roster = Roster(account: link.address)
     proxies = nil
+    // What was under way between the two servers is lost.
+    for transfer in transfers.values { transfer.inBand?.close() }
     if calls.isEmpty, transfers.isEmpty {
       router = JingleRouter(
         own: link.address, maximumSessions: configuration.maximumCalls + Self.maximumTransfers)

@@ -40,7 +40,11 @@ public actor Client {
   var isHurried = false
 
   // What belongs to the stream of the moment, or to the last one until there is another.
-  var link: (any StanzaLink)?
+  var link: (any StanzaLink)? {
+    didSet { outlet.link = link }
+  }
+  /// The same, for those who send without waiting for this client.
+  let outlet = StanzaOutlet()
   /// The address under which this client is, or was last, known.
   var address: JID?
   var iqs: IQTracker

@@ -18,17 +18,6 @@ final class ActiveTransfer {
     var attempts: [SOCKS5Negotiation.Link: Task<Void, Never>] = [:]
   }
 
-  /// A stream inside of stanzas, with those who wait for it.
-  struct InBand {
-    var stream: InBandStream
-    /// Bound: what the machine lets come before `consumed`.
-    var received: [[UInt8]] = []
-    var end: InBandStream.End?
-    var reader: CheckedContinuation<ByteBuffer?, any Error>?
-    var sender: CheckedContinuation<Void, any Error>?
-    var finisher: CheckedContinuation<Void, any Error>?
-  }
-
   struct DataChannel {
     let endpoint: DataChannelEndpoint
     /// This side's part in DTLS, where it has chosen it.
@@ -62,7 +51,7 @@ final class ActiveTransfer {
   var offered: Jingle.Transport?
   var local: Jingle.Transport?
   var socks5: SOCKS5?
-  var inBand: InBand?
+  var inBand: InBandByteStream?
   var dataChannel: DataChannel?
   /// How the peer writes it.
   var dataChannelForm = DataChannelTransport.Form.wrapped
@@ -118,7 +107,6 @@ final class ActiveTransfer {
   }
 
   var nextDeadline: Instant? {
-    [machine.nextDeadline, ending.nextDeadline, socks5?.negotiation.nextDeadline, inBand?.stream.nextDeadline]
-      .compactMap(\.self).min()
+    [machine.nextDeadline, ending.nextDeadline, socks5?.negotiation.nextDeadline].compactMap(\.self).min()
   }
 }

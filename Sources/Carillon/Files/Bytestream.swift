@@ -17,14 +17,3 @@ extension SOCKS5Connection: Bytestream {
     try await received.makeAsyncIterator().next()
   }
 }
-
-/// A bytestream inside of stanzas, which are the client's to send and receive.
-struct InBandChannel: Bytestream {
-  let client: Client
-  let sid: String
-
-  func send(_ bytes: ByteBuffer) async throws { try await client.sendInBand(bytes, sid) }
-  func finish() async throws { try await client.finishInBand(sid) }
-  func next() async throws -> ByteBuffer? { try await client.receiveInBand(sid) }
-  func close() async { await client.closeInBand(sid) }
-}

@@ -180,8 +180,6 @@ extension Client {
     carryOut(transfer.ending.timeout(at: now), of: transfer)
     transfer.socks5?.negotiation.timeout(at: now)
     pumpSOCKS5(transfer)
-    transfer.inBand?.stream.timeout(at: now)
-    pumpInBand(transfer)
     pump(transfer)
   }
 

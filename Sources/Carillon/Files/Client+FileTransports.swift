@@ -164,10 +164,7 @@ extension Client {
     transfer.socks5?.negotiation.cancel()
     pumpSOCKS5(transfer)
     stopSOCKS5(transfer)
-    if transfer.inBand?.end == nil {
-      transfer.inBand?.stream.abort()
-      pumpInBand(transfer)
-    }
+    transfer.inBand?.close()
     transfer.inBand = nil
   }
 }

@@ -146,31 +146,19 @@ extension Client {
   private func bytestreamProxies() async -> [StreamHost] {
     if let proxies { return proxies }
     guard let domain = link?.address.domain else { return [] }
-    var found: [StreamHost] = []
-    if case .result(let payload?) = await ask(.get(DiscoItems.request()), of: domain, timeout: .seconds(5)),
-      let items = try? DiscoItems(payload)
-    {
-      found = await withTaskGroup(of: [StreamHost].self) { group in
-        for item in items.items.prefix(16) where item.node == nil {
-          group.addTask { await self.streamHosts(of: item.jid) }
+    var discovery = BytestreamProxies(of: domain)
+    await withTaskGroup(of: (BytestreamProxies.Question, IQTracker.Outcome).self) { group in
+      repeat {
+        while let question = discovery.nextQuestion() {
+          group.addTask {
+            (question, await self.ask(.get(question.payload), of: question.recipient, timeout: .seconds(5)))
+          }
         }
-        var found: [StreamHost] = []
-        for await hosts in group { found += hosts }
-        return found
-      }
+        if let (question, outcome) = await group.next() { discovery.received(outcome, to: question) }
+      } while !discovery.isFinished
     }
-    proxies = Array(found.prefix(4))
-    return proxies ?? []
-  }
-
-  private func streamHosts(of service: JID) async -> [StreamHost] {
-    guard case .result(let payload?) = await ask(.get(DiscoInfo.request(node: nil)), of: service, timeout: .seconds(5)),
-      let info = try? DiscoInfo(payload),
-      info.identities.contains(where: { $0.category == "proxy" && $0.type == "bytestreams" }),
-      case .result(let answer?) = await ask(.get(BytestreamQuery.addressRequest), of: service, timeout: .seconds(5)),
-      let query = try? BytestreamQuery(answer), case .streamHosts(let hosts) = query.content
-    else { return [] }
-    return hosts
+    proxies = discovery.proxies
+    return discovery.proxies
   }
 }
 

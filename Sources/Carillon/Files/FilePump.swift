@@ -3,6 +3,7 @@ import JingleCore
 import MediaTime
 import NIOCore
 import XMPPCore
+import XMPPNetworking
 
 // Moving the bytes between the disk and the transport.
 extension Client {
@@ -28,7 +29,7 @@ extension Client {
       try await source.begin(at: part.offset)
       let end = part.length.map { part.offset + $0 } ?? source.size
       // Small enough for even a slow way to take one before it counts as stalled.
-      let chunkSize = stream is InBandChannel ? 16 << 10 : 512 << 10
+      let chunkSize = stream is InBandByteStream ? 16 << 10 : 512 << 10
       var offset = part.offset
       while offset < end, let chunk = try await source.next(min(chunkSize, Int(end - offset))) {
         let count = chunk.readableBytes
