@@ -99,7 +99,7 @@ struct FileTransferTests {
       let receipt = try await alice.send(file(path, way), to: bob)
       #expect(receipt.size == count)
       try await until { received.receipts.entries.count == 1 }
-      _ = try received.receipts.entries[0].get()
+      #expect(try received.receipts.entries[0].get().sha256 == receipt.sha256)
       #expect(isSame(path, folders.inbox + "/small"))
     }
   }
@@ -127,6 +127,26 @@ struct FileTransferTests {
       #expect(try received.receipts.entries[0].get().way == .inBand)
       #expect(isSame(path, folders.inbox + "/letter.txt"))
     }
+  }
+
+  @Test("Who is not to learn this side's addresses gets the file in band, where there is no relay and no proxy")
+  func relayOnly() async throws {
+    let folders = try Folders()
+    let path = try folders.make("letter.txt", 70_000)
+    let candidates = Log<XMLElement>()
+    let server = InMemoryServer(rewriting: { stanza in
+      stanza.rewritten(of: SOCKS5Transport.namespace, "candidate") { candidates.append($0) }
+        .rewritten(of: ICETransport.namespace, "candidate") { candidates.append($0) }
+    })
+    try await withPair(server, into: folders.inbox, configure: { $0.relayOnly = true }) { [bob] _, received in
+      try await withClient(server, "carol@localhost/shy", configure: { $0.relayOnly = true }) { carol in
+        let receipt = try await carol.send(file(path), to: bob)
+        #expect(receipt.way == .inBand)
+      }
+      try await until { received.receipts.entries.count == 1 }
+      #expect(isSame(path, folders.inbox + "/letter.txt"))
+    }
+    #expect(candidates.entries.isEmpty)
   }
 
   @Test("A data channel that would not be encrypted is refused, and nothing is kept")

@@ -68,8 +68,8 @@ final class ActiveTransfer {
   var toldAt: Instant?
   var sha256: String?
   var isAnswered = false
-  /// Whether the session was accepted, so that transports can be replaced.
-  var hasAccepted = false
+  /// Whether this side has offered or accepted the session, so that transports can be replaced.
+  var hasSpoken = false
   var result: Result<FileReceipt, CallError>?
   var waiters: [CheckedContinuation<Result<FileReceipt, CallError>, Never>] = []
 

@@ -45,6 +45,10 @@ extension Client {
       }
       guard let early = transfer.dataChannel?.early else { return nil }
       transfer.dataChannel?.early = nil
+      guard !configuration.relayOnly || !(local.candidates.isEmpty && early.isEmpty) else {
+        transportFailed("no TURN server gave a relayed address", of: transfer)
+        return nil
+      }
       let ice = ICETransport(
         ufrag: local.credentials.ufrag, pwd: local.credentials.password,
         fingerprints: DTLSFingerprint(local.fingerprint, setup: setup).map { [$0] } ?? [],

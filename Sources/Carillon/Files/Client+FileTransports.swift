@@ -14,6 +14,7 @@ extension Client {
     let content = Jingle.Content(
       name: transfer.content, senders: .initiator, description: .file(transfer.file), transport: transport)
     transfer.session.initiate([content])
+    transfer.hasSpoken = true
     pump(transfer)
     rearm()
   }
@@ -59,7 +60,7 @@ extension Client {
         creator: .initiator, name: transfer.content, senders: .initiator, description: .file(description),
         transport: transport)
     ])
-    transfer.hasAccepted = true
+    transfer.hasSpoken = true
     pump(transfer)
     connect(transfer)
     rearm()
@@ -106,10 +107,21 @@ extension Client {
     transfer.failures.append("\(transfer.way.rawValue): \(why)")
     let canReplace = transfer.machine.canReplaceTransport
     stopTransport(of: transfer)
+    defer { rearm() }
+    if transfer.isOutgoing, !transfer.hasSpoken {
+      // Nobody has heard of it: another one can be offered at once.
+      guard let next = transfer.ways.first else { return end(transfer, .failure(error(of: .unconnected, transfer))) }
+      transfer.ways.removeFirst()
+      transfer.way = next
+      let id = transfer.id
+      spawn { await self.offer(id) }
+      return
+    }
+    // Before the session is accepted, its transport cannot be replaced.
+    let isLast = transfer.isOutgoing ? transfer.ways.isEmpty : !transfer.hasSpoken
     let replacement: JingleCore.FileTransfer.Replacement =
-      transfer.isOutgoing ? (transfer.ways.isEmpty ? .nobody : .thisSide) : (transfer.hasAccepted ? .peer : .nobody)
-    carryOut(transfer.machine.transportFailed(canReplace ? replacement : .nobody, at: SystemClock.now), of: transfer)
-    rearm()
+      !canReplace || isLast ? .nobody : transfer.isOutgoing ? .thisSide : .peer
+    carryOut(transfer.machine.transportFailed(replacement, at: SystemClock.now), of: transfer)
   }
 
   // MARK: Another one

@@ -150,6 +150,7 @@ actor PartialFile {
     let start = min(range?.offset ?? 0, count)
     try read(start..<min(count, start + (range?.length ?? count))) { hash.update($0) }
     values = hash.finish()
+    if range == nil, algorithm == .sha256 { sha256 = values.first?.hexadecimal }
     return values.first
   }
 
