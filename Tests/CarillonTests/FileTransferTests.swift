@@ -164,6 +164,29 @@ struct FileTransferTests {
     }
   }
 
+  @Test("Where somebody is in between, the file goes no other way either")
+  func manInTheMiddle() async throws {
+    let folders = try Folders()
+    let path = try folders.make("letter.txt", 70_000)
+    let server = InMemoryServer(rewriting: { stanza in
+      stanza.rewritten(of: DTLSFingerprint.namespace, "fingerprint") { fingerprint in
+        let octets = fingerprint.text.split(separator: ":").reversed()
+        fingerprint.nodes = [.text(octets.joined(separator: ":"))]
+      }
+    })
+    try await withPair(server, into: folders.inbox) { [bob] alice, received in
+      let events = Log<FileTransferEvent>()
+      await #expect(throws: CallError.self) {
+        try await alice.send(file(path), to: bob) { transfer in
+          for await event in transfer.events { events.append(event) }
+        }
+      }
+      #expect(events.entries.fallBacks == 0)
+      try await until { received.receipts.entries.count == 1 }
+      try await until { folders.names.isEmpty }
+    }
+  }
+
   @Test("A file that arrives with another hash is kept nowhere, and both ends are told")
   func corrupt() async throws {
     let folders = try Folders()

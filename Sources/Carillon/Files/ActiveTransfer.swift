@@ -44,7 +44,7 @@ final class ActiveTransfer {
   var way: FileTransferWay
   var route = ""
   /// Why the ways that were tried came to nothing.
-  var failures: [String] = []
+  var failures: [(way: FileTransferWay, why: String)] = []
   /// What was wrong with the file, here.
   var fileError: CallError?
   /// The peer's end of the transport, and this side's.

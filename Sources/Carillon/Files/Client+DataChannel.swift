@@ -104,12 +104,47 @@ extension Client {
     case .connected(let path, let version):
       let (local, remote) = (path.local.kind.rawValue, path.remote.kind.rawValue)
       transportReady(DataChannelStream(endpoint: endpoint), "\(local) to \(remote), \(version)", of: transfer)
+    case .failed(let failure) where failure.isSuspicious && transfer.stream == nil:
+      // What somebody in between could bring about is no reason to go another way, which is not encrypted.
+      transfer.session.terminate(Jingle.Reason(.securityError))
+      end(
+        transfer,
+        .failure(
+          CallError(
+            .connectivity,
+            "The data channel to \(transfer.peer) could not be encrypted: \(failure.words). Somebody may be in between."
+          )))
     case .failed(let failure):
-      if transfer.stream == nil { transportFailed("\(failure)", of: transfer) }
+      if transfer.stream == nil { transportFailed(failure.words, of: transfer) }
     case .gatheringDone: transfer.dataChannel?.isGathered = true
     case .ice, .pathChanged, .restartFailed: break
     }
     rearm()
+  }
+}
+
+extension DataChannelFailure {
+  /// Whether there was a path, and what failed is the proof of who is at its other end.
+  fileprivate var isSuspicious: Bool {
+    switch self {
+    case .dtls, .fingerprintMismatch, .closedByPeer: true
+    default: false
+    }
+  }
+
+  fileprivate var words: String {
+    switch self {
+    case .noSockets: "no socket could be opened"
+    case .noPath: "ICE found no path"
+    case .consentLost: "the peer is not heard any more"
+    case .dtls(let words): "DTLS failed: \(words)"
+    case .fingerprintMismatch: "the certificate is another's"
+    case .sctp(let failure): "SCTP failed: \(failure)"
+    case .closedByPeer: "the peer closed it"
+    case .unsuitable: "the peer's channel is no stream"
+    case .timedOut: "it was not connected in time"
+    case .closed: "it was closed"
+    }
   }
 }
 

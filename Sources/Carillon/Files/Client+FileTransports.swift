@@ -104,7 +104,7 @@ extension Client {
 
   func transportFailed(_ why: String, of transfer: ActiveTransfer) {
     guard transfer.result == nil else { return }
-    transfer.failures.append("\(transfer.way.rawValue): \(why)")
+    transfer.failures.append((transfer.way, why))
     let canReplace = transfer.machine.canReplaceTransport
     stopTransport(of: transfer)
     defer { rearm() }
@@ -129,7 +129,7 @@ extension Client {
   func replaceTransport(of transfer: ActiveTransfer) {
     guard let next = transfer.ways.first else { return }
     transfer.ways.removeFirst()
-    transfer.tell(.fellBack(from: transfer.way, to: next, why: transfer.failures.last ?? ""))
+    transfer.tell(.fellBack(from: transfer.way, to: next, why: transfer.failures.last?.why ?? ""))
     transfer.way = next
     transfer.offered = nil
     let id = transfer.id
@@ -150,7 +150,7 @@ extension Client {
       return pump(transfer)
     }
     stopTransport(of: transfer)
-    transfer.tell(.fellBack(from: transfer.way, to: way, why: transfer.failures.last ?? "the peer wants it so"))
+    transfer.tell(.fellBack(from: transfer.way, to: way, why: transfer.failures.last?.why ?? "the peer wants it so"))
     transfer.way = way
     transfer.offered = transport
     carryOut(transfer.machine.transportReplaced(at: SystemClock.now), of: transfer)

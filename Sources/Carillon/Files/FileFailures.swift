@@ -27,7 +27,8 @@ extension Client {
     case .unconnected:
       CallError(
         .connectivity,
-        "No way was found for \(name): \(transfer.failures.joined(separator: "; ")).", cause: failure)
+        "No way was found for \(name): \(transfer.failures.map { "\($0.way.rawValue): \($0.why)" }.joined(separator: "; ")).",
+        cause: failure)
     case .interrupted: CallError(.connectivity, "The transfer of \(name) broke off. \(later)", cause: failure)
     case .tooFewBytes:
       CallError(.connectivity, "\(peer) stopped before all of \(name) had come. \(later)", cause: failure)
