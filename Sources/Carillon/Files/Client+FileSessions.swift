@@ -133,6 +133,7 @@ extension Client {
       if transfer.result != nil { forget(transfer) }
     case .failed(let failure):
       end(transfer, .failure(error(of: failure, transfer)))
+      forget(transfer)
     case .violated(let error):
       transfer.session.terminate(Jingle.Reason(.failedApplication))
       end(
@@ -255,8 +256,9 @@ extension Client {
   }
 
   private func forget(_ transfer: ActiveTransfer) {
+    // A peer may have used its id again.
+    guard transfers[transfer.sid] === transfer else { return }
     router.remove(sid: transfer.sid, peer: transfer.peer)
     transfers[transfer.sid] = nil
   }
-
 }

@@ -9,7 +9,10 @@ import XMPPNetworking
 extension Client {
   /// Listens, and finds the proxies of this account's server.
   func openSOCKS5(of transfer: ActiveTransfer) async -> SOCKS5Transport? {
-    guard let own = link?.address else { return nil }
+    guard let own = link?.address else {
+      transportFailed("there is no connection to the server", of: transfer)
+      return nil
+    }
     let negotiation: SOCKS5Negotiation
     if let offered = transfer.offered?.socks5 {
       do {

@@ -78,8 +78,7 @@ extension Client {
     guard let transfer = transfer(id), transfer.result == nil else { return false }
     let now = SystemClock.now
     transfer.count += Int64(count)
-    if let toldAt = transfer.toldAt, now - toldAt < .milliseconds(100) {
-    } else {
+    if transfer.toldAt.map({ now - $0 >= .milliseconds(100) }) ?? true {
       transfer.toldAt = now
       let seconds = transfer.startedAt.map { (now - $0).inSeconds } ?? 0
       transfer.tell(

@@ -29,7 +29,7 @@ actor SourceFile {
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
-      throw CallError(.input, "\(path) is no regular file: only those can be sent. Pipe others through standard input.")
+      throw CallError(.input, "\(path) is no regular file, and only those can be sent.")
     }
     size = Int64(status.st_size)
     modified = status.modified
