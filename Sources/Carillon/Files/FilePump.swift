@@ -7,7 +7,6 @@ import XMPPNetworking
 
 // Moving the bytes between the disk and the transport.
 extension Client {
-
   func begin(_ part: JingleCore.FileTransfer.Part, of transfer: ActiveTransfer) {
     guard let stream = transfer.stream else { return }
     transfer.offset = part.offset
