@@ -69,8 +69,9 @@ struct AudioCodecCallTests {
     #expect(outcome.bobEar.strongest(of: frequencies) == 440)
     #expect(outcome.codecs == Array(repeating: codec, count: 6))
     for statistics in [outcome.alice.events.end?.statistics, outcome.bob.end?.statistics] {
-      // The tone's own level, −13 dBFS.
-      #expect(abs((statistics?.inbound(.audio)?.audioLevel ?? 0) + 13) <= 1.5)
+      // The tone's own level, −13 dBFS; a busy machine loses some of the second that is measured. Twice the amplitude, or
+      // half of it, would be 6 dB.
+      #expect((-16...(-11.5)).contains(statistics?.inbound(.audio)?.audioLevel ?? 0))
       #expect(statistics?.inbound(.audio)?.packetsReceived ?? 0 > 40)
       #expect(statistics?.inbound(.audio)?.jitter ?? .seconds(1) < .milliseconds(100))
     }
