@@ -86,27 +86,27 @@ package final class InBandByteStream: Sendable {
   // MARK: Bytes
 
   /// Returns when both ends have opened the stream.
-  package func opened() async throws {
+  package nonisolated(nonsending) func opened() async throws {
     try await wait(\.opening) { !$0.isOpen && $0.end == nil }
     try check { $0.isOpen }
   }
 
   /// Queues bytes; waits while more than `sendBuffer` of those before are under way.
-  package func send(_ bytes: ByteBuffer) async throws {
+  package nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws {
     try await wait(\.sending) { $0.stream.isFull && $0.end == nil }
     let isTaken = perform { stream, now in stream.send(bytes.readableBytesView, at: now) }
     if !isTaken { throw Interruption(end: end ?? .closedByPeer(undelivered: 0)) }
   }
 
   /// Returns when the peer has everything, and the stream is closed.
-  package func finish() async throws {
+  package nonisolated(nonsending) func finish() async throws {
     perform { stream, now in stream.finish(at: now) }
     try await wait(\.finishing) { $0.end == nil }
     try check { $0.end == .finished }
   }
 
   /// The next bytes from the peer; nil when it has closed the stream.
-  package func receive() async throws -> ByteBuffer? {
+  package nonisolated(nonsending) func receive() async throws -> ByteBuffer? {
     try await wait(\.receiving) { !$0.hasChunk && $0.end == nil }
     let chunk = state.withLock { state -> [UInt8]? in
       guard state.hasChunk else { return nil }
@@ -193,7 +193,7 @@ package final class InBandByteStream: Sendable {
   }
 
   /// Waits as long as the condition holds. One task at a time for each kind.
-  private func wait(
+  private nonisolated(nonsending) func wait(
     _ place: any WritableKeyPath<State, Waiter?> & Sendable, while holds: @Sendable (borrowing State) -> Bool
   ) async throws {
     while state.withLock({ holds($0) }) {

@@ -66,7 +66,7 @@ package final class SOCKS5Connection: Sendable {
   /// the fastest.
   ///
   /// That it returns does not mean that the bytes are sent: `finish` tells.
-  package func send(_ bytes: ByteBuffer) async throws {
+  package nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws {
     let count = bytes.readableBytes
     guard count > 0 else { return }
     if Task.isCancelled { cancel() }
@@ -77,14 +77,14 @@ package final class SOCKS5Connection: Sendable {
   }
 
   /// Copies the bytes and sends them.
-  package func send(_ bytes: ArraySlice<UInt8>) async throws {
+  package nonisolated(nonsending) func send(_ bytes: ArraySlice<UInt8>) async throws {
     try await send(channel.allocator.buffer(bytes: bytes))
   }
 
   /// Waits until everything has left, and tells the other side that no more will come. Receiving goes on.
   ///
   /// Some proxies hold the last bytes back until then.
-  package func finish() async throws {
+  package nonisolated(nonsending) func finish() async throws {
     guard flow.beginFinishing() else { return }
     try await closingWhenCancelled {
       try await self.flow.waitUntilWritten()
@@ -119,7 +119,8 @@ package final class SOCKS5Connection: Sendable {
     channel.close(promise: nil)
   }
 
-  private func next() async throws -> ByteBuffer? {
+  /// The next bytes; nil when the other side has finished.
+  package nonisolated(nonsending) func next() async throws -> ByteBuffer? {
     if Task.isCancelled { cancel() }
     if let (chunk, wantsMore) = try flow.take() {
       if wantsMore { channel.read() }
@@ -128,7 +129,9 @@ package final class SOCKS5Connection: Sendable {
     return try await closingWhenCancelled { try await self.flow.waitForChunk() }
   }
 
-  private func closingWhenCancelled<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+  private nonisolated(nonsending) func closingWhenCancelled<Result: Sendable>(
+    _ body: nonisolated(nonsending) () async throws -> Result
+  ) async throws -> Result {
     try await withTaskCancellationHandler {
       try await body()
     } onCancel: {
@@ -144,7 +147,10 @@ package final class SOCKS5Connection: Sendable {
 
 extension SOCKS5Connection {
   /// For files: large reads for what comes fast, small ones for what does not.
+  ///
+  /// NIO keeps as many buffers for use again as it reads in one turn.
   static let receiveAllocator = AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65_536, maximum: 262_144)
+  static let maximumReadsPerTurn: UInt = 16
 
   /// Prepares a channel that is connected: the handshake runs, then the bytestream.
   ///

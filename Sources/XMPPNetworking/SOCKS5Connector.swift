@@ -22,6 +22,7 @@ package enum SOCKS5Connector {
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .channelOption(.recvAllocator, value: SOCKS5Connection.receiveAllocator)
+      .channelOption(.maxMessagesPerRead, value: SOCKS5Connection.maximumReadsPerTurn)
       .channelInitializer { channel in
         attempt.add(channel)
         return channel.eventLoop.makeSucceededVoidFuture()

@@ -53,7 +53,7 @@ final class SOCKS5Flow: Sendable {
   }
 
   /// Waits for a chunk, `take` having found none.
-  func waitForChunk() async throws -> ByteBuffer? {
+  nonisolated(nonsending) func waitForChunk() async throws -> ByteBuffer? {
     try await withCheckedThrowingContinuation { continuation in
       // It may have come in the meantime.
       let ready = state.withLock { state -> Result<ByteBuffer?, any Error>? in
@@ -111,7 +111,7 @@ final class SOCKS5Flow: Sendable {
     }
   }
 
-  func waitToReserve(_ count: Int) async throws {
+  nonisolated(nonsending) func waitToReserve(_ count: Int) async throws {
     try await withCheckedThrowingContinuation { continuation in
       let ready = state.withLock { state -> Result<Void, any Error>? in
         do { try Self.checkSending(state) } catch { return .failure(error) }
@@ -155,7 +155,7 @@ final class SOCKS5Flow: Sendable {
     }
   }
 
-  func waitUntilWritten() async throws {
+  nonisolated(nonsending) func waitUntilWritten() async throws {
     try await withCheckedThrowingContinuation { continuation in
       let ready = state.withLock { state -> Result<Void, any Error>? in
         if let failure = state.failure { return .failure(failure) }

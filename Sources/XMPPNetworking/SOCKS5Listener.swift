@@ -91,6 +91,7 @@ package final class SOCKS5Listener: Sendable {
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelOption(.recvAllocator, value: SOCKS5Connection.receiveAllocator)
+      .childChannelOption(.maxMessagesPerRead, value: SOCKS5Connection.maximumReadsPerTurn)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let endpoint = Endpoint(address: address, port: UInt16(clamping: channel.localAddress?.port ?? 0))

@@ -65,7 +65,8 @@ final class ActiveTransfer {
   var offset: Int64 = 0
   var count: Int64 = 0
   var startedAt: Instant?
-  var toldAt: Instant?
+  /// When the last bytes were moved.
+  var movedAt: Instant?
   var sha256: String?
   var isAnswered = false
   /// Whether this side has offered or accepted the session, so that transports can be replaced.

@@ -156,6 +156,7 @@ extension ActiveTransfer.DataChannel {
 /// A data channel as a way for a file.
 private struct DataChannelStream: Bytestream {
   let endpoint: DataChannelEndpoint
+  let chunkSize = 256 << 10
 
   func send(_ bytes: ByteBuffer) async throws { try await endpoint.send(Array(bytes.readableBytesView)) }
   func finish() async throws { try await endpoint.finish() }

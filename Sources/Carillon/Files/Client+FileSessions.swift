@@ -229,10 +229,12 @@ extension Client {
   }
 
   private func receipt(of transfer: ActiveTransfer, path: String?, _ isConfirmed: Bool) -> FileReceipt {
-    FileReceipt(
+    // Who sends knows only by the peer's word when all was there.
+    let end = transfer.isOutgoing ? SystemClock.now : transfer.movedAt ?? SystemClock.now
+    return FileReceipt(
       name: path.map { URL(fileURLWithPath: $0).lastPathComponent } ?? transfer.summary.name, path: path,
       size: transfer.offset + transfer.count, bytes: transfer.count,
-      seconds: transfer.startedAt.map { (SystemClock.now - $0).inSeconds } ?? 0, way: transfer.way,
+      seconds: transfer.startedAt.map { (end - $0).inSeconds } ?? 0, way: transfer.way,
       route: transfer.route, sha256: transfer.sha256 ?? "", isConfirmed: isConfirmed)
   }
 

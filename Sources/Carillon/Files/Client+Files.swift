@@ -165,5 +165,7 @@ extension DataChannelTransport.Form {
 
 /// The threads on which files are read and written.
 enum FileThreads {
-  static let shared = CodecThreads(count: 2, name: "file")
+  static let shared = CodecThreads(count: 4, name: "file")
+  /// Where what comes in is hashed, beside the writing.
+  static let hashing = CodecThreads(count: 4, name: "hash")
 }

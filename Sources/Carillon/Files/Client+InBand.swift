@@ -57,7 +57,8 @@ extension Client {
 }
 
 extension InBandByteStream: Bytestream {
-  func next() async throws -> ByteBuffer? { try await receive() }
+  var chunkSize: Int { 16 << 10 }
+  nonisolated(nonsending) func next() async throws -> ByteBuffer? { try await receive() }
 }
 
 /// Sends stanzas on the stream of the moment from any thread, in order. Without a stream they are dropped.

@@ -25,19 +25,8 @@ extension Client {
     _ id: UUID, _ source: SourceFile, _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
   ) async {
     do {
-      try await source.begin(at: part.offset)
-      let end = part.length.map { part.offset + $0 } ?? source.size
-      // Small enough for even a slow way to take one before it counts as stalled.
-      let chunkSize = stream is InBandByteStream ? 16 << 10 : 512 << 10
-      var offset = part.offset
-      while offset < end, let chunk = try await source.next(min(chunkSize, Int(end - offset))) {
-        let count = chunk.readableBytes
-        offset += Int64(count)
-        try await stream.send(chunk)
-        guard moved(count, id) else { return }
-      }
-      let hashes = try await source.finish(isWhole: end == source.size)
-      guard let transfer = transfer(id) else { return }
+      let hashes = try await source.send(part, over: stream) { await self.moved($0, id) }
+      guard let hashes, let transfer = transfer(id) else { return }
       transfer.sha256 = hashes.first { $0.algorithm == .sha256 }?.hexadecimal
       carryOut(transfer.machine.sentAll(Hashes(hashes), at: SystemClock.now), of: transfer)
       rearm()
@@ -53,19 +42,9 @@ extension Client {
     _ stream: any Bytestream
   ) async {
     do {
-      try await file.begin(at: part.offset, algorithms)
-      var left = part.length ?? .max
-      while left > 0, var chunk = try await stream.next() {
-        // What is too much is counted, and not kept.
-        let surplus = max(0, Int64(chunk.readableBytes) - left)
-        if surplus > 0 { chunk = chunk.getSlice(at: chunk.readerIndex, length: Int(left)) ?? ByteBuffer() }
-        let count = chunk.readableBytes
-        try await file.append(chunk)
-        left -= Int64(count)
-        guard moved(count + Int(surplus), id) else { return }
-      }
-      guard let transfer = transfer(id) else { return }
-      if left > 0 { carryOut(transfer.machine.closedByPeer(at: SystemClock.now), of: transfer) }
+      let isClosed = try await file.receive(part, algorithms, from: stream) { await self.moved($0, id) }
+      guard isClosed, let transfer = transfer(id) else { return }
+      carryOut(transfer.machine.closedByPeer(at: SystemClock.now), of: transfer)
       rearm()
     } catch {
       broke(id, error)
@@ -77,17 +56,15 @@ extension Client {
     guard let transfer = transfer(id), transfer.result == nil else { return false }
     let now = SystemClock.now
     transfer.count += Int64(count)
-    if transfer.toldAt.map({ now - $0 >= .milliseconds(100) }) ?? true {
-      transfer.toldAt = now
-      let seconds = transfer.startedAt.map { (now - $0).inSeconds } ?? 0
-      transfer.tell(
-        .progress(
-          FileProgress(
-            bytes: transfer.offset + transfer.count, size: transfer.file.size,
-            bytesPerSecond: seconds > 0 ? Double(transfer.count) / seconds : 0)))
-      rearm()
-    }
+    transfer.movedAt = now
+    let seconds = transfer.startedAt.map { (now - $0).inSeconds } ?? 0
+    transfer.tell(
+      .progress(
+        FileProgress(
+          bytes: transfer.offset + transfer.count, size: transfer.file.size,
+          bytesPerSecond: seconds > 0 ? Double(transfer.count) / seconds : 0)))
     carryOut(transfer.machine.moved(count, at: now), of: transfer)
+    rearm()
     return transfer.result == nil
   }
 
@@ -101,5 +78,89 @@ extension Client {
       transportFailed("\(error)", of: transfer)
     }
     rearm()
+  }
+}
+
+// The loops run where the disk is: as long as the network keeps up, nothing waits for another thread.
+extension SourceFile {
+  /// Sends a part of the file.
+  ///
+  /// - Parameter moved: told of bytes that were handed over; answers whether to go on.
+  /// - Returns: the hashes of the whole file, if that was sent to its end; nil when it is not to go on.
+  fileprivate func send(
+    _ part: JingleCore.FileTransfer.Part, over stream: any Bytestream, _ moved: @escaping @Sendable (Int) async -> Bool
+  ) async throws -> [HashValue]? {
+    try begin(at: part.offset)
+    let end = part.length.map { part.offset + $0 } ?? size
+    var tally = Tally(moved)
+    var offset = part.offset
+    while offset < end, let chunk = try next(min(stream.chunkSize, Int(clamping: end - offset))) {
+      let count = chunk.readableBytes
+      offset += Int64(count)
+      try await stream.send(chunk)
+      guard await tally.add(count, isLast: offset >= end) else { return nil }
+    }
+    return try finish(isWhole: end == size)
+  }
+}
+
+extension PartialFile {
+  /// Receives a part of the file.
+  ///
+  /// - Parameters:
+  ///   - algorithms: those that the sender's word will be in.
+  ///   - moved: told of bytes that came; answers whether to go on.
+  /// - Returns: whether the peer closed the stream before all was there.
+  fileprivate func receive(
+    _ part: JingleCore.FileTransfer.Part, _ algorithms: [HashAlgorithm], from stream: any Bytestream,
+    _ moved: @escaping @Sendable (Int) async -> Bool
+  ) async throws -> Bool {
+    try begin(at: part.offset, algorithms)
+    var tally = Tally(moved)
+    var left = part.length ?? .max
+    while left > 0 {
+      guard var chunk = try await stream.next() else {
+        // What came since is told first.
+        return await tally.add(0, isLast: true)
+      }
+      // What is too much is counted, and not kept.
+      let surplus = max(0, Int64(chunk.readableBytes) - left)
+      if surplus > 0 { chunk = chunk.getSlice(at: chunk.readerIndex, length: Int(left)) ?? ByteBuffer() }
+      left -= Int64(chunk.readableBytes)
+      let count = chunk.readableBytes + Int(surplus)
+      try await append(chunk)
+      guard await tally.add(count, isLast: left == 0) else { return false }
+    }
+    return false
+  }
+}
+
+/// What was moved and not told yet. The first bytes and the last are told at once, and those between ten times a second.
+private struct Tally {
+  /// Others' files are on the same thread: after so many bytes it is their turn.
+  private static let turn = 4 << 20
+
+  private let tell: @Sendable (Int) async -> Bool
+  private var untold = 0
+  private var toldAt: Instant?
+  private var sinceTurn = 0
+
+  init(_ tell: @escaping @Sendable (Int) async -> Bool) { self.tell = tell }
+
+  /// - Returns: whether to go on.
+  nonisolated(nonsending) mutating func add(_ count: Int, isLast: Bool) async -> Bool {
+    untold += count
+    sinceTurn += count
+    let now = SystemClock.now
+    if isLast || toldAt.map({ now - $0 >= .milliseconds(100) }) ?? true {
+      let count = untold
+      (untold, toldAt, sinceTurn) = (0, now, 0)
+      return await tell(count)
+    }
+    if sinceTurn >= Self.turn {
+      sinceTurn = 0
+      await Task.yield()
+    }
+    return true
   }
 }

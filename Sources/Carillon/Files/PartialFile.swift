@@ -33,7 +33,7 @@ actor PartialFile {
   /// How many bytes are there, in one piece from the beginning.
   private(set) var count: Int64
   /// Of what is there, as long as it is known without reading it again.
-  private var hash: RunningHash?
+  private var hash: BackgroundHash?
   /// Of the whole file, in hexadecimal digits, once it was asked for.
   private(set) var sha256: String?
 
@@ -121,13 +121,13 @@ actor PartialFile {
     }
     var hash = RunningHash(Set(algorithms).union([.sha256]))
     try read(0..<count) { hash.update($0) }
-    self.hash = consume hash
+    self.hash = BackgroundHash(hash, on: FileThreads.hashing.next())
   }
 
   /// Adds what comes next.
   ///
   /// - Throws: `CallError(.output)`; what came before is kept.
-  func append(_ bytes: ByteBuffer) throws(CallError) {
+  func append(_ bytes: ByteBuffer) async throws(CallError) {
     try bytes.withUnsafeReadableBytes { bytes throws(CallError) in
       var rest = bytes
       while !rest.isEmpty {
@@ -137,13 +137,15 @@ actor PartialFile {
         count += Int64(written)
         rest = UnsafeRawBufferPointer(rebasing: rest[written...])
       }
-      hash?.update(bytes)
     }
+    await hash?.update(bytes)
   }
 
   /// The hash of the whole file, or of a range of it.
-  func digest(_ algorithm: HashAlgorithm, _ range: JingleCore.FileTransfer.Part?) throws(CallError) -> HashValue? {
-    var values = hash.take()?.finish() ?? []
+  func digest(
+    _ algorithm: HashAlgorithm, _ range: JingleCore.FileTransfer.Part?
+  ) async throws(CallError) -> HashValue? {
+    var values = await hash.take()?.finish() ?? []
     sha256 = values.first { $0.algorithm == .sha256 }?.hexadecimal ?? sha256
     if range == nil, let value = values.first(where: { $0.algorithm == algorithm }) { return value }
     var hash = RunningHash([algorithm])
@@ -172,9 +174,9 @@ actor PartialFile {
   ///
   /// - Parameter names: the name and those to take instead, in this order.
   /// - Returns: the path.
-  func publish(as names: some Sequence<String>) throws(CallError) -> String {
+  func publish(as names: some Sequence<String> & Sendable) async throws(CallError) -> String {
     guard fsync(descriptor) == 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
-    if sha256 == nil { _ = try digest(.sha256, nil) }
+    if sha256 == nil { _ = try await digest(.sha256, nil) }
     for name in names {
       let target = "\(directory)/\(name)"
       guard link(path, target) != 0 else {

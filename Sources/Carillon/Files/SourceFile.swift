@@ -16,6 +16,7 @@ actor SourceFile {
   private let descriptor: Int32
   private var hash: RunningHash?
   private var offset: Int64 = 0
+  private var buffers = BufferPool()
 
   /// - Throws: `CallError(.input)` when it cannot be read, or is no regular file.
   init(_ path: String, on thread: CodecThread) throws(CallError) {
@@ -50,7 +51,7 @@ actor SourceFile {
   /// - Returns: what comes next, `count` bytes at most; nil at the end.
   /// - Throws: `CallError(.input)` when the disk fails.
   func next(_ count: Int) throws(CallError) -> ByteBuffer? {
-    var buffer = ByteBufferAllocator().buffer(capacity: count)
+    var buffer = buffers.take(count)
     let read = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { bytes in
       while true {
         let length = pread(descriptor, bytes.baseAddress, count, off_t(offset))
@@ -63,6 +64,7 @@ actor SourceFile {
     }
     buffer.withUnsafeReadableBytes { hash?.update($0) }
     offset += Int64(read)
+    buffers.lend(buffer)
     return buffer
   }
 
@@ -82,6 +84,29 @@ actor SourceFile {
     guard fstat(descriptor, &status) == 0, Int64(status.st_size) == size, status.modified == modified else {
       throw CallError(.input, "\(path) was changed while it was being sent. Send it again.")
     }
+  }
+}
+
+/// Buffers that are used again when nobody has them any more: new memory costs as much as reading into it.
+private struct BufferPool {
+  /// About as many as are under way in a bytestream.
+  private static let capacity = 12
+
+  /// Those that were lent first come first.
+  private var lent: [ByteBuffer] = []
+
+  /// - Returns: an empty buffer.
+  mutating func take(_ capacity: Int) -> ByteBuffer {
+    for index in lent.indices where lent[index].modifyIfUniquelyOwned({ $0.clear() }) != nil {
+      let buffer = lent.remove(at: index)
+      if buffer.capacity >= capacity { return buffer }
+    }
+    return ByteBufferAllocator().buffer(capacity: capacity)
+  }
+
+  /// Remembers a buffer that is given to somebody.
+  mutating func lend(_ buffer: ByteBuffer) {
+    if lent.count < Self.capacity { lent.append(buffer) }
   }
 }
 
