@@ -343,7 +343,7 @@ struct FileTransferTests {
 }
 
 extension Client {
-  fileprivate var hasNoTransfers: Bool { transfers.isEmpty }
+  fileprivate var hasNoTransfers: Bool { transfers.isEmpty && fileSessions.isEmpty }
 }
 
 extension [FileTransferEvent] {

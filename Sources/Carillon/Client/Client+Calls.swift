@@ -140,7 +140,7 @@ extension Client {
   func mayKnowOfUs(_ peer: JID?) -> Bool {
     guard let peer, peer != configuration.account.domain else { return true }
     let isTalking =
-      calls.values.contains { $0.peer.bare == peer.bare } || transfers.values.contains { $0.peer.bare == peer.bare }
+      calls.values.contains { $0.peer.bare == peer.bare } || fileSessions.values.contains { $0.peer.bare == peer.bare }
     return isContact(peer) || isTalking || isWelcome(peer) || mayOfferFiles(peer)
   }
 

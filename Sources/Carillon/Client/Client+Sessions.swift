@@ -12,13 +12,13 @@ extension Client {
     guard mayKnowOfUs(from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
     switch router.route(payload, from: from) {
     case .deliver(let jingle, let sid):
-      if let transfer = transfers[sid] { return deliver(jingle, iq, to: transfer) }
+      if let session = fileSessions[sid] { return deliver(jingle, iq, to: session) }
       guard let call = calls[sid] else { return send(iq.reply(.error(.unknownSession)).element) }
       call.session?.receive(jingle, from: from, id: iq.id)
       pump(call)
       if call.phase != .ended { found(call) }
     case .violation(let violation, let sid):
-      if let transfer = transfers[sid] { return deliver(violation, iq, to: transfer) }
+      if let session = fileSessions[sid] { return deliver(violation, iq, to: session) }
       guard let call = calls[sid], call.session != nil else { return send(iq.reply(.error(violation.error)).element) }
       call.session?.receive(violation, from: from, id: iq.id)
       pump(call)

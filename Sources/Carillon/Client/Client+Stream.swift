@@ -91,7 +91,7 @@ extension Client {
     proxies = nil
     // What was under way between the two servers is lost.
     for transfer in transfers.values { transfer.inBand?.close() }
-    if calls.isEmpty, transfers.isEmpty {
+    if calls.isEmpty, fileSessions.isEmpty {
       router = JingleRouter(
         own: link.address, maximumSessions: configuration.maximumCalls + Self.maximumTransfers)
     } else {

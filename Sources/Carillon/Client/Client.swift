@@ -61,8 +61,9 @@ public actor Client {
 
   /// By `sid`, until everything of a call has stopped.
   var calls: [String: ActiveCall] = [:]
-  /// Files under way, by `sid`.
-  var transfers: [String: ActiveTransfer] = [:]
+  /// Sessions of files, by their handles, and the files under way in them.
+  var fileSessions: [String: ActiveFileSession] = [:]
+  var transfers: [UUID: ActiveTransfer] = [:]
   /// Those of the account's server that carry bytestreams; nil before they were asked for.
   var proxies: [StreamHost]?
   /// Calls that came in, over ones too, while their handlers run.
@@ -276,7 +277,8 @@ public actor Client {
   /// Arms the one timer for whatever comes next.
   func rearm() {
     let own = [iqs.nextDeadline, silenceDeadline, ledger.nextDeadline]
-    let next = (own + calls.values.map(\.nextDeadline) + transfers.values.map(\.nextDeadline)).compactMap(\.self).min()
+    let files = fileSessions.values.map(\.nextDeadline) + transfers.values.map(\.nextDeadline)
+    let next = (own + calls.values.map(\.nextDeadline) + files).compactMap(\.self).min()
     guard next != sleeper?.deadline else { return }
     sleeper?.task.cancel()
     sleeper = next.map { deadline in
@@ -298,6 +300,7 @@ public actor Client {
     settleStoredProposals(at: now)
     for call in Array(calls.values) { timeout(call, at: now) }
     for transfer in Array(transfers.values) { timeout(transfer, at: now) }
+    for session in Array(fileSessions.values) { timeout(session, at: now) }
     rearm()
   }
 }

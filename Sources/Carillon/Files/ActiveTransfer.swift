@@ -6,7 +6,7 @@ import NIOCore
 import XMPPCore
 import XMPPNetworking
 
-/// One file's transfer, from the offer to its end, with the session it has for itself. Lives in its client's isolation.
+/// One file's transfer, from the offer or request to its end. Lives in its client's isolation.
 final class ActiveTransfer {
   /// The attempts to get a SOCKS5 bytestream.
   struct SOCKS5 {
@@ -27,19 +27,29 @@ final class ActiveTransfer {
     var isGathered = false
   }
 
+  /// What this side does as soon as each file of the peer's offer was decided about.
+  enum Decision {
+    /// Where to begin: see `FileTransfer.accept(from:at:)`.
+    case receive(from: Int64?)
+    case give(FileDescription)
+  }
+
   let id = UUID()
-  let sid: String
-  let peer: JID
+  let session: ActiveFileSession
+  /// Whether this side put it into the session, as an offer or a request.
   let isOutgoing: Bool
-  let summary: FileSummary
+  let direction: JingleCore.FileTransfer.Direction
   /// The content's name.
   let content: String
-  var session: JingleSession
   var machine: JingleCore.FileTransfer
-  var ending: FileSession
-  let file: FileDescription
+  /// As far as it is known; what is asked for is known from the answer.
+  var file: FileDescription
+  var decision: Decision?
+  /// What this side offers or answers, once it has its end of the transport.
+  var proposal: Jingle.Content?
 
-  /// Those that are left to try, best first; the initiator's.
+  /// Those that are left to try, best first, by who put the file into the session; those that are taken too, by the
+  /// other.
   var ways: [FileTransferWay]
   var way: FileTransferWay
   var route = ""
@@ -76,30 +86,69 @@ final class ActiveTransfer {
 
   let events: AsyncStream<FileTransferEvent>
   private let event: AsyncStream<FileTransferEvent>.Continuation
-  /// Finishes when the offer is withdrawn, or answered.
-  let pending: AsyncStream<Never>
-  let stopPending: AsyncStream<Never>.Continuation
+  /// Tells when the peer withdraws what was not answered; finishes when it is answered.
+  let withdrawal: AsyncStream<Void>
+  let withdrawn: AsyncStream<Void>.Continuation
 
+  /// This side offers the file, or asks for it.
+  ///
+  /// - Parameter ways: at least one.
   init(
-    sid: String, peer: JID, isOutgoing: Bool, content: String, _ file: FileDescription, session: JingleSession,
-    machine: consuming JingleCore.FileTransfer, ways: [FileTransferWay]
+    proposing file: FileDescription, _ direction: JingleCore.FileTransfer.Direction, in session: ActiveFileSession,
+    limits: JingleCore.FileTransfer.Limits = .init(), ways: [FileTransferWay]
   ) {
-    self.sid = sid
-    self.peer = peer
-    self.isOutgoing = isOutgoing
-    self.content = content
-    self.file = file
+    content = session.unusedName
+    isOutgoing = true
     self.session = session
-    self.machine = machine
-    ending = FileSession([content])
+    self.direction = direction
+    self.file = file
+    machine = JingleCore.FileTransfer(
+      proposing: file, direction, as: .init(creator: session.jingle.role, name: content), limits: limits,
+      at: SystemClock.now)
     self.ways = Array(ways.dropFirst())
-    way = ways.first ?? .inBand
-    summary = FileSummary(
+    way = ways[0]
+    (events, event) = Self.makeEvents()
+    (withdrawal, withdrawn) = AsyncStream.makeStream()
+    session.add(self)
+  }
+
+  /// The peer offers the file, or asks for it.
+  init(
+    answering content: Jingle.Content, _ file: FileDescription, in session: ActiveFileSession,
+    limits: JingleCore.FileTransfer.Limits
+  ) {
+    isOutgoing = false
+    self.session = session
+    direction = content.senders.include(session.jingle.role.other) ? .receiving : .sending
+    self.content = content.name
+    self.file = file
+    machine = JingleCore.FileTransfer(
+      answering: file, direction, as: .init(creator: content.creator, name: content.name), limits: limits)
+    offered = content.transport
+    ways = FileTransferWay.allCases
+    way = content.transport.flatMap(FileTransferWay.init) ?? .inBand
+    (events, event) = Self.makeEvents()
+    (withdrawal, withdrawn) = AsyncStream.makeStream()
+    session.add(self)
+  }
+
+  /// Progress may be missed: the newest is worth most.
+  private static func makeEvents() -> (AsyncStream<FileTransferEvent>, AsyncStream<FileTransferEvent>.Continuation) {
+    AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
+  }
+
+  var peer: JID { session.peer }
+  var sid: String { session.sid }
+
+  var summary: FileSummary {
+    FileSummary(
       name: SafeFileName.reduced(file.name), size: file.size, mediaType: file.mediaType,
       text: file.descriptions.first?.text)
-    // Progress may be missed: the newest is worth most.
-    (events, event) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(64))
-    (pending, stopPending) = AsyncStream.makeStream()
+  }
+
+  /// As the session's contents say who sends.
+  var senders: Jingle.Senders {
+    Jingle.Senders(session.jingle.role, sends: direction == .sending, receives: direction == .receiving)
   }
 
   func tell(_ event: FileTransferEvent) {
@@ -108,6 +157,6 @@ final class ActiveTransfer {
   }
 
   var nextDeadline: Instant? {
-    [machine.nextDeadline, ending.nextDeadline, socks5?.negotiation.nextDeadline].compactMap(\.self).min()
+    [machine.nextDeadline, socks5?.negotiation.nextDeadline].compactMap(\.self).min()
   }
 }

@@ -24,7 +24,7 @@ extension Client {
     let servers = await ICEServers.resolve(await currentServices(), configuration)
     let endpoint = DataChannelEndpoint(
       .init(
-        controlling: transfer.isOutgoing, servers: servers.list, relayOnly: configuration.relayOnly,
+        controlling: transfer.session.jingle.role == .initiator, servers: servers.list, relayOnly: configuration.relayOnly,
         localAddresses: localAddresses, label: transfer.content))
     do {
       let local = try await endpoint.start()
@@ -99,21 +99,19 @@ extension Client {
     case .candidate(let candidate):
       let candidate = transfer.candidate(candidate, hidesBase: configuration.relayOnly)
       guard transfer.dataChannel?.early?.append(candidate) == nil else { return }
-      transfer.session.send(ICETransport(candidates: [candidate]), for: transfer.content)
-      pump(transfer)
+      transfer.session.jingle.send(ICETransport(candidates: [candidate]), for: transfer.content)
+      pump(transfer.session)
     case .connected(let path, let version):
       let (local, remote) = (path.local.kind.rawValue, path.remote.kind.rawValue)
       transportReady(DataChannelStream(endpoint: endpoint), "\(local) to \(remote), \(version)", of: transfer)
     case .failed(let failure) where failure.isSuspicious && transfer.stream == nil:
       // What somebody in between could bring about is no reason to go another way, which is not encrypted.
-      transfer.session.terminate(Jingle.Reason(.securityError))
-      end(
+      fail(
         transfer,
-        .failure(
-          CallError(
-            .connectivity,
-            "The data channel to \(transfer.peer) could not be encrypted: \(failure.words). Somebody may be in between."
-          )))
+        CallError(
+          .connectivity,
+          "The data channel to \(transfer.peer) could not be encrypted: \(failure.words). Somebody may be in between."),
+        telling: Jingle.Reason(.securityError))
     case .failed(let failure):
       if transfer.stream == nil { transportFailed(failure.words, of: transfer) }
     case .gatheringDone: transfer.dataChannel?.isGathered = true

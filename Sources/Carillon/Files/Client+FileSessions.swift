@@ -9,140 +9,181 @@ extension Client {
   // MARK: In
 
   func receiveFileOffer(_ offer: Jingle, from: JID, id: String, own: JID) throws(StanzaError) {
-    guard mayOfferFiles(from), transfers[offer.sid] == nil else {
-      throw StanzaError(.serviceUnavailable)
+    guard mayOfferFiles(from) else { throw StanzaError(.serviceUnavailable) }
+    guard hasRoom(forFiles: offer.contents.count) else { throw StanzaError(.resourceConstraint) }
+    let session = ActiveFileSession(
+      try JingleSession(
+        answering: offer, from: from, id: id, own: own, understoodInfo: [FileInfo.namespace],
+        deciding: [.contents, .transports]))
+    fileSessions[session.handle] = session
+    _ = router.add(session.handle, sid: offer.sid, peer: from)
+    pump(session)
+    take(offer.contents, into: session)
+  }
+
+  /// Whether a peer's files, or its requests for some, are heard of.
+  func mayOfferFiles(_ peer: JID) -> Bool { handlers.onFile != nil && handlers.allowsFile?(peer) ?? true }
+
+  /// Bounds the files under way, and the sessions with those that wait for the peer's last word.
+  func hasRoom(forFiles count: Int) -> Bool {
+    transfers.count + count <= Self.maximumTransfers && fileSessions.count < Self.maximumTransfers
+  }
+
+  /// The peer offers these, or asks for them.
+  private func take(_ contents: [Jingle.Content], into session: ActiveFileSession) {
+    var taken: [ActiveTransfer] = []
+    for content in contents {
+      guard let file = content.description?.file else { continue }
+      let transfer = ActiveTransfer(answering: content, file, in: session, limits: fileLimits)
+      transfers[transfer.id] = transfer
+      taken.append(transfer)
     }
-    guard transfers.count < Self.maximumTransfers else { throw StanzaError(.resourceConstraint) }
-    let content = offer.contents.first { $0.description?.file != nil }
-    guard let content, let file = content.description?.file, let transport = content.transport else {
-      throw StanzaError(.badRequest)
+    // After that, so that one that cannot be had does not end the session of the others.
+    let others = contents.filter { $0.description?.file == nil }.map(\.name)
+    if !others.isEmpty { session.jingle.rejectContents(others, Jingle.Reason(.unsupportedApplications)) }
+    for transfer in taken {
+      if transfer.direction == .sending {
+        // Nothing is given that is asked for.
+        carryOut(transfer.machine.end(.notAvailable), of: transfer)
+      } else if transfer.offered.flatMap(FileTransferWay.init) == nil {
+        let error = CallError(.nothingInCommon, "\(transfer.peer) offers a file by a way that is not known here.")
+        fail(transfer, error, telling: Jingle.Reason(.unsupportedTransports))
+      } else {
+        offerToHandler(transfer)
+      }
     }
-    let session = try JingleSession(
-      answering: offer, from: from, id: id, own: own, understoodInfo: [FileInfo.namespace], deciding: [.transports])
+    pump(session)
+  }
+
+  /// Of what is received.
+  var fileLimits: JingleCore.FileTransfer.Limits {
     var limits = JingleCore.FileTransfer.Limits()
     limits.maximumLength = configuration.maximumFileSize ?? .max
     // Conversations sends a checksum that it does not announce.
     limits.unannouncedChecksum = .seconds(1)
-    let isOffer = content.senders == .initiator || content.senders == .both
-    let transfer = ActiveTransfer(
-      sid: offer.sid, peer: from, isOutgoing: false, content: content.name, file, session: session,
-      machine: JingleCore.FileTransfer(
-        answering: file, isOffer ? .receiving : .sending, as: .init(creator: content.creator, name: content.name),
-        limits: limits),
-      ways: FileTransferWay(transport).map { [$0] } ?? [])
-    transfer.offered = transport
-    transfers[offer.sid] = transfer
-    _ = router.add(offer.sid, sid: offer.sid, peer: from)
-    pump(transfer)
-    // Nothing is given that is asked for.
-    guard isOffer else { return carryOut(transfer.machine.end(.notAvailable), of: transfer) }
-    guard FileTransferWay(transport) != nil else {
-      transfer.session.terminate(Jingle.Reason(.unsupportedTransports))
-      return carryOut(transfer.machine.ended(by: nil), of: transfer)
-    }
-    offerToHandler(transfer)
+    return limits
   }
-
-  /// Whether a peer's files are heard of.
-  func mayOfferFiles(_ peer: JID) -> Bool { handlers.onFile != nil && handlers.allowsFile?(peer) ?? true }
 
   private func offerToHandler(_ transfer: ActiveTransfer) {
     guard let onFile = handlers.onFile else { return }
     let (id, sid, peer, file) = (transfer.id, transfer.sid, transfer.peer, transfer.summary)
-    let (pending, logger) = (transfer.pending, logger)
+    handle(transfer) {
+      try await onFile(IncomingFile(peer: peer, sid: sid, file: file, id: id, client: self))
+    }
+  }
+
+  /// Lets a handler decide about a file. It is cancelled when the peer takes the file back before.
+  private func handle(_ transfer: ActiveTransfer, by handler: @escaping @Sendable () async throws -> Void) {
+    let (id, sid, withdrawal, logger) = (transfer.id, transfer.sid, transfer.withdrawal, logger)
     let isUnderWay = spawn {
       await withDiscardingTaskGroup { group in
         group.addTask {
           do {
-            try await onFile(IncomingFile(peer: peer, sid: sid, file: file, id: id, client: self))
+            try await handler()
           } catch {
             logger.info("file handler failed", metadata: ["file.sid": "\(sid)", "error": "\(error)"])
           }
           await self.fileHandlerReturned(id)
         }
-        for await _ in pending {}
-        if await !self.isFileAnswered(id) { group.cancelAll() }
+        for await _ in withdrawal { group.cancelAll() }
       }
     }
     if !isUnderWay { fileHandlerReturned(id) }
   }
-
-  private func isFileAnswered(_ id: UUID) -> Bool { transfer(id)?.isAnswered ?? false }
 
   private func fileHandlerReturned(_ id: UUID) {
     guard let transfer = transfer(id), !transfer.isAnswered else { return }
     cancelTransfer(id)
   }
 
-  func deliver(_ jingle: Jingle, _ iq: IQ, to transfer: ActiveTransfer) {
+  func deliver(_ jingle: Jingle, _ iq: IQ, to session: ActiveFileSession) {
     guard let from = iq.from else { return }
-    transfer.session.receive(jingle, from: from, id: iq.id)
-    pump(transfer)
+    session.jingle.receive(jingle, from: from, id: iq.id)
+    pump(session)
     rearm()
   }
 
-  func deliver(_ violation: Jingle.Violation, _ iq: IQ, to transfer: ActiveTransfer) {
+  func deliver(_ violation: Jingle.Violation, _ iq: IQ, to session: ActiveFileSession) {
     guard let from = iq.from else { return }
-    transfer.session.receive(violation, from: from, id: iq.id)
-    pump(transfer)
+    session.jingle.receive(violation, from: from, id: iq.id)
+    pump(session)
     rearm()
   }
 
   // MARK: The session's wishes
 
-  func pump(_ transfer: ActiveTransfer) {
-    while let output = transfer.session.nextOutput() {
+  func pump(_ session: ActiveFileSession) {
+    while let output = session.jingle.nextOutput() {
       switch output {
       case .request(let jingle, let recipient, let token):
         request(.set(jingle.element), to: recipient) { outcome in
-          transfer.session.receive(outcome, for: token)
-          self.pump(transfer)
+          session.jingle.receive(outcome, for: token)
+          self.pump(session)
         }
       case .acknowledge(let id, let recipient): send(IQ(id: id, to: recipient, .result(nil)).element)
       case .refuse(let id, let recipient, let error): send(IQ(id: id, to: recipient, .error(error)).element)
-      case .event(let event): handle(event, of: transfer)
+      case .event(let event): handle(event, of: session)
       }
     }
+    forgetIfOver(session)
   }
 
-  private func handle(_ event: JingleSession.Event, of transfer: ActiveTransfer) {
+  private func handle(_ event: JingleSession.Event, of session: ActiveFileSession) {
     let now = SystemClock.now
     switch event {
     case .accepted(let answer):
-      guard let content = answer.contents.first(where: { $0.name == transfer.content }) else { return }
-      transfer.tell(.accepted)
-      transfer.offered = content.transport
-      carryOut(transfer.machine.accepted(content.description?.file, at: now), of: transfer)
-    case .receivedTransportInfo(.socks5(let transport), _):
+      // What is not in the answer is declined by that.
+      for transfer in session.transfers where !answer.contents.contains(where: { $0.name == transfer.content }) {
+        carryOut(transfer.machine.ended(by: nil), of: transfer)
+      }
+      for content in answer.contents { accepted(content, in: session) }
+    case .acceptedContents(let contents, _):
+      for content in contents { accepted(content, in: session) }
+    case .offeredContents(let contents, _):
+      guard hasRoom(forFiles: contents.count - 1) else {
+        return session.jingle.rejectContents(contents.map(\.name), Jingle.Reason(.busy))
+      }
+      take(contents, into: session)
+    case .receivedTransportInfo(.socks5(let transport), let name):
+      guard let transfer = session[name] else { return }
       transfer.socks5?.negotiation.receive(transport, at: now)
       pumpSOCKS5(transfer)
-    case .receivedTransport(let transport, _): addRemote(transport, of: transfer)
+    case .receivedTransport(let transport, let name):
+      if let transfer = session[name] { addRemote(transport, of: transfer) }
     case .offeredTransport(let transport, let name):
-      replacedByPeer(transport, name, of: transfer)
-    case .acceptedTransport(let transport, _):
+      if let transfer = session[name] { replacedByPeer(transport, of: transfer) }
+    case .acceptedTransport(let transport, let name):
+      guard let transfer = session[name] else { return }
       transfer.offered = transport
       connect(transfer)
-    case .rejectedTransport:
-      transportFailed("the peer does not take it", of: transfer)
+    case .rejectedTransport(let name, _):
+      if let transfer = session[name] { transportFailed("the peer does not take it", of: transfer) }
     case .receivedInfo(let element):
-      if let info = FileInfo(element) { carryOut(transfer.machine.received(info), of: transfer) }
-    case .removed(_, let reason):
-      carryOut(transfer.machine.ended(by: reason), of: transfer)
+      guard let info = FileInfo(element), let transfer = session.transfer(info.content) else { return }
+      carryOut(transfer.machine.received(info), of: transfer)
+    case .removed(let names, let reason), .notAdded(let names, .rejected(let reason)):
+      for transfer in names.compactMap({ session[$0] }) { carryOut(transfer.machine.ended(by: reason), of: transfer) }
+    case .notAdded(let names, _):
+      for transfer in names.compactMap({ session[$0] }) { carryOut(transfer.machine.ended(by: nil), of: transfer) }
     case .terminated(let reason, let byPeer):
-      if byPeer { carryOut(transfer.machine.ended(by: reason), of: transfer) }
-      if transfer.result != nil { forget(transfer) }
+      guard byPeer else { return }
+      for transfer in session.transfers { carryOut(transfer.machine.ended(by: reason), of: transfer) }
     case .failed(let failure):
-      end(transfer, .failure(error(of: failure, transfer)))
-      forget(transfer)
+      for transfer in session.transfers { end(transfer, .failure(error(of: failure, transfer))) }
     case .violated(let error):
-      transfer.session.terminate(Jingle.Reason(.failedApplication))
-      end(
-        transfer,
-        .failure(
-          CallError(
-            .protocolViolation, "\(transfer.peer) answered with what cannot be understood: \(error).", cause: error)))
+      for transfer in session.transfers {
+        let what = "\(transfer.peer) answered with what cannot be understood: \(error)."
+        fail(transfer, CallError(.protocolViolation, what, cause: error), telling: Jingle.Reason(.failedApplication))
+      }
     default: break
     }
+  }
+
+  private func accepted(_ content: Jingle.Content, in session: ActiveFileSession) {
+    guard let transfer = session[content.name] else { return }
+    transfer.tell(.accepted)
+    transfer.offered = content.transport
+    carryOut(transfer.machine.accepted(content.description?.file, at: SystemClock.now), of: transfer)
   }
 
   // MARK: The transfer's wishes
@@ -154,34 +195,41 @@ extension Client {
     case .connect: connect(transfer)
     case .replaceTransport: replaceTransport(of: transfer)
     case .transfer(let part): begin(part, of: transfer)
-    case .send(let info): transfer.session.sendInfo(info.element)
+    case .send(let info): transfer.session.jingle.sendInfo(info.element)
     case .verify(let hash, let part):
       let id = transfer.id
       spawn { await self.verify(hash, part, id) }
     case .finish(let outcome, let info):
-      if let info { transfer.session.sendInfo(info.element) }
+      if let info { transfer.session.jingle.sendInfo(info.element) }
       finish(transfer, outcome)
-    case .fail(let failure, let reason):
-      carryOut(transfer.ending.failed(transfer.content, telling: reason), of: transfer)
-      end(transfer, .failure(error(of: failure, transfer)))
+    case .fail(let failure, let reason): fail(transfer, error(of: failure, transfer), telling: reason)
     }
-    pump(transfer)
+    pump(transfer.session)
   }
 
-  private func carryOut(_ ending: FileSession.Ending, of transfer: ActiveTransfer) {
+  private func carryOut(_ ending: FileSession.Ending, of session: ActiveFileSession) {
     switch ending {
     case .nothing: break
-    case .remove(let content, let reason): transfer.session.remove([content], reason)
-    case .terminate(let reason): transfer.session.terminate(reason)
+    case .remove(let content, let reason):
+      if session.jingle.phase == .pending, session.jingle.role == .responder {
+        session.jingle.rejectContents([content], reason)
+      } else {
+        session.jingle.remove([content], reason)
+      }
+    case .terminate(let reason): session.jingle.terminate(reason)
     }
   }
 
   func timeout(_ transfer: ActiveTransfer, at now: Instant) {
     carryOut(transfer.machine.timeout(at: now), of: transfer)
-    carryOut(transfer.ending.timeout(at: now), of: transfer)
     transfer.socks5?.negotiation.timeout(at: now)
     pumpSOCKS5(transfer)
-    pump(transfer)
+    pump(transfer.session)
+  }
+
+  func timeout(_ session: ActiveFileSession, at now: Instant) {
+    carryOut(session.ending.timeout(at: now), of: session)
+    pump(session)
   }
 
   // MARK: The end
@@ -202,7 +250,7 @@ extension Client {
   private func finish(_ transfer: ActiveTransfer, _ outcome: JingleCore.FileTransfer.Outcome) {
     switch outcome {
     case .sent(let isConfirmed):
-      carryOut(transfer.ending.finished(transfer.content, outcome, at: SystemClock.now), of: transfer)
+      leave(transfer, outcome)
       end(transfer, .success(receipt(of: transfer, path: nil, isConfirmed)))
     case .received(let algorithm):
       let id = transfer.id
@@ -218,14 +266,20 @@ extension Client {
       let name = transfer.summary.name
       let path = try await part.publish(as: (0...999).lazy.map { SafeFileName.numbered(name, $0) })
       transfer.sha256 = await part.sha256
-      carryOut(transfer.ending.finished(transfer.content, outcome, at: SystemClock.now), of: transfer)
+      leave(transfer, outcome)
       end(transfer, .success(receipt(of: transfer, path: path, isVerified)))
     } catch {
-      transfer.session.terminate(Jingle.Reason(.failedApplication, text: "the file cannot be put in its place"))
-      end(transfer, .failure(error))
+      let reason = Jingle.Reason(.failedApplication, text: "the file cannot be put in its place")
+      fail(transfer, error, telling: reason)
     }
-    pump(transfer)
     rearm()
+  }
+
+  /// The session goes on without a file that was moved, or ends with it.
+  private func leave(_ transfer: ActiveTransfer, _ outcome: JingleCore.FileTransfer.Outcome) {
+    let session = transfer.session
+    carryOut(session.ending.finished(transfer.content, outcome, at: SystemClock.now), of: session)
+    session.jingle.forget(transfer.content)
   }
 
   private func receipt(of transfer: ActiveTransfer, path: String?, _ isConfirmed: Bool) -> FileReceipt {
@@ -238,13 +292,25 @@ extension Client {
       route: transfer.route, sha256: transfer.sha256 ?? "", isConfirmed: isConfirmed)
   }
 
-  /// Notes a transfer's end, once, and lets everything of it go.
-  func end(_ transfer: ActiveTransfer, _ result: Result<FileReceipt, CallError>) {
+  /// Ends a transfer that came to nothing. Other files of its session go on.
+  ///
+  /// - Parameter reason: what the peer is told; nil when it knows.
+  func fail(_ transfer: ActiveTransfer, _ error: CallError, telling reason: Jingle.Reason?) {
     guard transfer.result == nil else { return }
+    carryOut(transfer.session.ending.failed(transfer.content, telling: reason), of: transfer.session)
+    end(transfer, .failure(error))
+  }
+
+  /// Notes a transfer's end, once, and lets everything of it go.
+  private func end(_ transfer: ActiveTransfer, _ result: Result<FileReceipt, CallError>) {
+    guard transfer.result == nil else { return }
+    let session = transfer.session
     transfer.result = result
-    transfer.stopPending.finish()
+    if !transfer.isAnswered { transfer.withdrawn.yield() }
+    transfer.withdrawn.finish()
     stopTransport(of: transfer)
-    pump(transfer)
+    transfers[transfer.id] = nil
+    session.remove(transfer)
     if let part = transfer.part {
       let isCorrupt = if case .failure(let error) = result { error.code == .corrupt } else { false }
       spawn { if isCorrupt { await part.discard() } else { await part.keep() } }
@@ -252,15 +318,15 @@ extension Client {
     transfer.tell(.ended(result))
     for waiter in transfer.waiters { waiter.resume(returning: result) }
     transfer.waiters = []
-    // Its session may still wait for the peer's word.
-    if transfer.ending.nextDeadline == nil { forget(transfer) }
+    // Others may have waited for this one to be decided about.
+    proceed(session)
+    pump(session)
     rearm()
   }
 
-  private func forget(_ transfer: ActiveTransfer) {
-    // A peer may have used its id again.
-    guard transfers[transfer.sid] === transfer else { return }
-    router.remove(sid: transfer.sid, peer: transfer.peer)
-    transfers[transfer.sid] = nil
+  private func forgetIfOver(_ session: ActiveFileSession) {
+    guard session.jingle.phase == .ended, session.transfers.isEmpty, fileSessions[session.handle] != nil else { return }
+    fileSessions[session.handle] = nil
+    router.remove(sid: session.sid, peer: session.peer)
   }
 }

@@ -7,16 +7,63 @@ import XMPPNetworking
 
 // The ways by which files go: offered, accepted, and changed for others.
 extension Client {
-  /// Offers the file, once there is a transport to offer.
+  /// Offers the file, or asks for it, once there is a transport to offer.
   func offer(_ id: UUID) async {
-    guard let transfer = transfer(id), let transport = await open(transfer.way, of: transfer), transfer.result == nil
-    else { return }
-    let content = Jingle.Content(
-      name: transfer.content, senders: .initiator, description: .file(transfer.file), transport: transport)
-    transfer.session.initiate([content])
-    transfer.hasSpoken = true
-    pump(transfer)
+    if let transfer = transfer(id) { await propose(id, transfer.file) }
+  }
+
+  /// Makes this side's end of the transport, and has it told with the description.
+  private func propose(_ id: UUID, _ description: FileDescription) async {
+    guard let transfer = transfer(id), let transport = await open(transfer.way, of: transfer), transfer.result == nil else { return }
+    let session = transfer.session
+    transfer.proposal = Jingle.Content(
+      creator: transfer.isOutgoing ? session.jingle.role : session.jingle.role.other, name: transfer.content,
+      senders: transfer.senders, description: .file(description), transport: transport)
+    proceed(session)
     rearm()
+  }
+
+  /// Goes on with a session as far as its files let it. The peer's offer is answered as a whole, once each file in it was
+  /// decided about; and this side's offer or answer is sent once each has its end of a transport.
+  ///
+  /// - Specification: XEP-0166 §7.2.8, §7.2.10
+  func proceed(_ session: ActiveFileSession) {
+    switch (session.jingle.role, session.jingle.phase) {
+    case (_, .active):
+      // The peer added these, each by itself.
+      for transfer in session.transfers where !transfer.isOutgoing && !transfer.hasSpoken { begin(transfer) }
+      let answered = session.transfers.filter { !$0.hasSpoken && $0.proposal != nil }
+      session.jingle.acceptContents(answered.compactMap(\.proposal))
+      told(answered, in: session)
+    case (.initiator, .fresh):
+      guard session.isProposed else { return }
+      session.jingle.initiate(session.transfers.compactMap(\.proposal))
+      told(session.transfers, in: session)
+    case (.responder, .pending):
+      guard session.transfers.allSatisfy({ $0.decision != nil }) else { return }
+      for transfer in session.transfers { begin(transfer) }
+      guard session.isProposed else { return }
+      session.jingle.accept(session.transfers.compactMap(\.proposal))
+      told(session.transfers, in: session)
+    default: break
+    }
+  }
+
+  /// Does what was decided, once.
+  private func begin(_ transfer: ActiveTransfer) {
+    let now = SystemClock.now
+    switch transfer.decision {
+    case .receive(let offset): carryOut(transfer.machine.accept(from: offset, at: now), of: transfer)
+    case .give(let file): carryOut(transfer.machine.accept(giving: file, at: now), of: transfer)
+    case nil: break
+    }
+  }
+
+  /// The peer is told of these.
+  private func told(_ transfers: [ActiveTransfer], in session: ActiveFileSession) {
+    for transfer in transfers { transfer.hasSpoken = true }
+    pump(session)
+    for transfer in transfers where !transfer.isOutgoing { connect(transfer) }
   }
 
   /// Takes the file that is offered, where it stopped the last time.
@@ -37,7 +84,8 @@ extension Client {
       transfer.part = part
       let count = await part.count
       guard transfer.result == nil else { return await part.keep() }
-      carryOut(transfer.machine.accept(from: count == 0 ? nil : count, at: SystemClock.now), of: transfer)
+      transfer.decision = .receive(from: count == 0 ? nil : count)
+      proceed(transfer.session)
     } catch {
       transfer.fileError = error
       carryOut(transfer.machine.end(.fileFailed), of: transfer)
@@ -49,21 +97,7 @@ extension Client {
   func answer(_ transfer: ActiveTransfer, _ description: FileDescription) {
     transfer.tell(.accepted)
     let id = transfer.id
-    spawn { await self.answer(id, description) }
-  }
-
-  private func answer(_ id: UUID, _ description: FileDescription) async {
-    guard let transfer = transfer(id), let transport = await open(transfer.way, of: transfer), transfer.result == nil
-    else { return }
-    transfer.session.accept([
-      Jingle.Content(
-        creator: .initiator, name: transfer.content, senders: .initiator, description: .file(description),
-        transport: transport)
-    ])
-    transfer.hasSpoken = true
-    pump(transfer)
-    connect(transfer)
-    rearm()
+    spawn { await self.propose(id, description) }
   }
 
   /// Makes this side's end of a transport: with what the peer offers, or to offer.
@@ -110,7 +144,9 @@ extension Client {
     defer { rearm() }
     if transfer.isOutgoing, !transfer.hasSpoken {
       // Nobody has heard of it: another one can be offered at once.
-      guard let next = transfer.ways.first else { return end(transfer, .failure(error(of: .unconnected, transfer))) }
+      guard let next = transfer.ways.first else {
+        return fail(transfer, error(of: .unconnected, transfer), telling: nil)
+      }
       transfer.ways.removeFirst()
       transfer.way = next
       let id = transfer.id
@@ -139,15 +175,17 @@ extension Client {
   private func offerReplacement(_ id: UUID) async {
     guard let transfer = transfer(id), let transport = await open(transfer.way, of: transfer), transfer.result == nil
     else { return }
-    transfer.session.replaceTransport(transport, for: transfer.content)
-    pump(transfer)
+    transfer.session.jingle.replaceTransport(transport, for: transfer.content)
+    pump(transfer.session)
     rearm()
   }
 
-  func replacedByPeer(_ transport: Jingle.Transport, _ name: String, of transfer: ActiveTransfer) {
-    guard !transfer.isOutgoing, transfer.machine.canReplaceTransport, let way = FileTransferWay(transport) else {
-      transfer.session.rejectTransport(for: name, Jingle.Reason(.unsupportedTransports))
-      return pump(transfer)
+  func replacedByPeer(_ transport: Jingle.Transport, of transfer: ActiveTransfer) {
+    guard !transfer.isOutgoing, transfer.machine.canReplaceTransport, let way = FileTransferWay(transport),
+      transfer.ways.contains(way)
+    else {
+      transfer.session.jingle.rejectTransport(for: transfer.content, Jingle.Reason(.unsupportedTransports))
+      return pump(transfer.session)
     }
     stopTransport(of: transfer)
     transfer.tell(.fellBack(from: transfer.way, to: way, why: transfer.failures.last?.why ?? "the peer wants it so"))
@@ -155,14 +193,14 @@ extension Client {
     transfer.offered = transport
     carryOut(transfer.machine.transportReplaced(at: SystemClock.now), of: transfer)
     let id = transfer.id
-    spawn { await self.acceptReplacement(id, name) }
+    spawn { await self.acceptReplacement(id) }
   }
 
-  private func acceptReplacement(_ id: UUID, _ name: String) async {
+  private func acceptReplacement(_ id: UUID) async {
     guard let transfer = transfer(id), let transport = await open(transfer.way, of: transfer), transfer.result == nil
     else { return }
-    transfer.session.acceptTransport(transport, for: name)
-    pump(transfer)
+    transfer.session.jingle.acceptTransport(transport, for: transfer.content)
+    pump(transfer.session)
     connect(transfer)
     rearm()
   }

@@ -19,43 +19,85 @@ extension Client {
   public func send(
     _ file: OutgoingFile, to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> FileReceipt {
+    try await inScope(try await propose([file], to: peer), body)[0].get()
+  }
+
+  /// Sends several files, and waits until each has arrived or failed: one that fails, or that the peer declines, leaves the
+  /// others as they are.
+  ///
+  /// - Parameters:
+  ///   - peer: as for one file.
+  ///   - together: offers the files as the contents of one session, up to 16 at a time, so that the peer can answer them as
+  ///     one and they go side by side. Else each has a session for itself, one after the other: clients such as
+  ///     Conversations, Dino and Gajim handle one file a session.
+  ///   - body: told what happens, beside each transfer.
+  /// - Returns: what became of each file, in their order.
+  /// - Throws: `CallError` when files could not be offered: one cannot be read, nobody is there.
+  public func send(
+    _ files: [OutgoingFile], to peer: JID, together: Bool = false,
+    _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
+  ) async throws -> [Result<FileReceipt, CallError>] {
+    let count = together ? JingleSession.maximumOfferedContents : 1
+    var results: [Result<FileReceipt, CallError>] = []
+    for start in stride(from: 0, to: files.count, by: count) {
+      try Task.checkCancellation()
+      let transfers = try await propose(Array(files[start..<min(files.count, start + count)]), to: peer)
+      results += await inScope(transfers, body)
+    }
+    return results
+  }
+
+  /// Offers files in one session.
+  private func propose(_ files: [OutgoingFile], to peer: JID) async throws -> [ActiveTransfer] {
     try await waitUntilOnline()
-    let source = try SourceFile(file.path, on: FileThreads.shared.next())
+    let sources = try files.map { try SourceFile($0.path, on: FileThreads.shared.next()) }
     let device = try await fileDevice(of: peer)
-    guard transfers.count < Self.maximumTransfers, let own = link?.address else {
+    let ways = try files.map { try Self.ways(to: device, of: $0.ways) }
+    let session = try openSession(with: device.jid, files: files.count)
+    let transfers = files.indices.map { index in
+      let transfer = ActiveTransfer(
+        proposing: files[index].description(of: sources[index]), .sending, in: session, ways: ways[index])
+      transfer.source = sources[index]
+      return transfer
+    }
+    begin(transfers, with: device.info)
+    return transfers
+  }
+
+  func openSession(with device: JID, files count: Int) throws(CallError) -> ActiveFileSession {
+    guard hasRoom(forFiles: count), let own = link?.address else {
       throw CallError(.failed, "There are too many transfers already.")
     }
-    let ways = file.ways.filter { $0.isSupported(by: device.info) }
-    guard !ways.isEmpty else {
-      throw CallError(
-        .nothingInCommon,
-        "\(device.jid) takes files, but by none of \(file.ways.map(\.rawValue).joined(separator: ", ")).")
-    }
-    let name = file.name ?? URL(fileURLWithPath: file.path).lastPathComponent
-    let description = FileDescription(
-      name: name, size: source.size, date: source.modified, mediaType: file.mediaType,
-      descriptions: file.text.map { [.init($0)] } ?? [], hashes: Hashes(announced: [.sha256]), range: .init())
-    let sid = StanzaID.random(using: &random)
-    let content = "file"
-    let transfer = ActiveTransfer(
-      sid: sid, peer: device.jid, isOutgoing: true, content: content, description,
-      session: JingleSession(
-        initiating: sid, own: own, peer: device.jid, understoodInfo: [FileInfo.namespace], deciding: [.transports]),
-      machine: JingleCore.FileTransfer(
-        proposing: description, .sending, as: .init(creator: .initiator, name: content), at: SystemClock.now),
-      ways: ways)
-    transfer.source = source
-    transfer.dataChannelForm =
-      DataChannelTransport.Form.allCases.first { device.info.supports($0.feature) } ?? .wrapped
-    transfer.isAnswered = true
-    transfers[sid] = transfer
-    guard router.add(sid, sid: sid, peer: device.jid) else {
-      transfers[sid] = nil
+    let session = ActiveFileSession(
+      JingleSession(
+        initiating: StanzaID.random(using: &random), own: own, peer: device, understoodInfo: [FileInfo.namespace],
+        deciding: [.contents, .transports]))
+    guard router.add(session.handle, sid: session.sid, peer: device) else {
       throw CallError(.failed, "There are too many sessions already.")
     }
-    let id = transfer.id
-    spawn { await self.offer(id) }
-    return try await inScope(transfer, body)
+    fileSessions[session.handle] = session
+    return session
+  }
+
+  /// Offers what is in a new session.
+  func begin(_ new: [ActiveTransfer], with info: DiscoInfo) {
+    for transfer in new {
+      transfer.dataChannelForm = DataChannelTransport.Form.allCases.first { info.supports($0.feature) } ?? .wrapped
+      transfer.isAnswered = true
+      transfers[transfer.id] = transfer
+      let id = transfer.id
+      spawn { await self.offer(id) }
+    }
+  }
+
+  /// Those of the wanted ways that a device knows.
+  static func ways(
+    to device: (jid: JID, info: DiscoInfo), of wanted: [FileTransferWay]
+  ) throws(CallError) -> [FileTransferWay] {
+    let ways = wanted.filter { $0.isSupported(by: device.info) }
+    guard ways.isEmpty else { return ways }
+    let names = wanted.map(\.rawValue).joined(separator: ", ")
+    throw CallError(.nothingInCommon, "\(device.jid) takes files, but by none of \(names).")
   }
 
   func receiveFile(
@@ -65,9 +107,9 @@ extension Client {
       throw CallError(.failed, "The offer was withdrawn.")
     }
     transfer.isAnswered = true
-    transfer.stopPending.finish()
+    transfer.withdrawn.finish()
     spawn { await self.accept(id, into: directory) }
-    return try await inScope(transfer, body)
+    return try await inScope([transfer], body)[0].get()
   }
 
   /// Ends a transfer, or declines one that was not answered. Does nothing when it is over.
@@ -78,19 +120,22 @@ extension Client {
     rearm()
   }
 
-  func transfer(_ id: UUID) -> ActiveTransfer? { transfers.values.first { $0.id == id } }
+  func transfer(_ id: UUID) -> ActiveTransfer? { transfers[id] }
 
-  private func inScope(
-    _ transfer: ActiveTransfer, _ body: @escaping @Sendable (FileTransfer) async -> Void
-  ) async throws -> FileReceipt {
-    let (handle, id) = (FileTransfer(transfer, client: self), transfer.id)
-    return try await withTaskCancellationHandler {
-      async let told: Void = body(handle)
-      let result = await end(of: transfer)
-      await told
-      return try result.get()
+  /// Tells of transfers until they are over; cancels them with the task.
+  func inScope(
+    _ transfers: [ActiveTransfer], _ body: @escaping @Sendable (FileTransfer) async -> Void
+  ) async -> [Result<FileReceipt, CallError>] {
+    let (handles, ids) = (transfers.map { FileTransfer($0, client: self) }, transfers.map(\.id))
+    return await withTaskCancellationHandler {
+      await withDiscardingTaskGroup { group in
+        for handle in handles { group.addTask { await body(handle) } }
+        var results: [Result<FileReceipt, CallError>] = []
+        for transfer in transfers { results.append(await end(of: transfer)) }
+        return results
+      }
     } onCancel: {
-      Task { await self.cancelTransfer(id) }
+      Task { for id in ids { await self.cancelTransfer(id) } }
     }
   }
 
@@ -100,7 +145,7 @@ extension Client {
   }
 
   /// The device of a peer's that takes files.
-  private func fileDevice(of peer: JID) async throws(CallError) -> (jid: JID, info: DiscoInfo) {
+  func fileDevice(of peer: JID) async throws(CallError) -> (jid: JID, info: DiscoInfo) {
     var devices = [peer]
     if peer.isBare {
       // Who has just come online does not know yet who else is.
@@ -126,6 +171,16 @@ extension Client {
     throw isSomebodyThere
       ? CallError(.noAnswer, "\(peer) is online (\(names)), but no device there takes files (XEP-0234).")
       : CallError(.noAnswer, "\(peer) does not answer (\(names)).")
+  }
+}
+
+extension OutgoingFile {
+  /// What the peer is told of it.
+  func description(of source: SourceFile) -> FileDescription {
+    FileDescription(
+      name: name ?? URL(fileURLWithPath: path).lastPathComponent, size: source.size, date: source.modified,
+      mediaType: mediaType, descriptions: text.map { [.init($0)] } ?? [], hashes: Hashes(announced: [.sha256]),
+      range: .init())
   }
 }
 

@@ -86,8 +86,8 @@ extension Client {
         transfer.socks5?.attempts.removeValue(forKey: link)?.cancel()
         transfer.socks5?.connections.removeValue(forKey: link)?.close()
       case .send(let transport):
-        transfer.session.send(.socks5(transport), for: transfer.content)
-        pump(transfer)
+        transfer.session.jingle.send(.socks5(transport), for: transfer.content)
+        pump(transfer.session)
       case .activate(let proxy, let target):
         guard let negotiation = transfer.socks5?.negotiation else { continue }
         request(.set(BytestreamQuery.activation(sid: negotiation.sid, target: target)), to: proxy.jid) { outcome in

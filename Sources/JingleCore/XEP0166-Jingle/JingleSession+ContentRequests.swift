@@ -152,6 +152,9 @@ extension JingleSession {
   }
 
   mutating func processReject(_ jingle: Jingle) throws(StanzaError) {
+    // Before the session is accepted, what can be rejected is a part of the offer.
+    let isOfOffer = role == .initiator && phase == .pending
+    if isOfOffer, jingle.contents.contains(where: { contents[$0.name] != nil }) { return try processRemove(jingle) }
     let rejected = try addressed(jingle.contents).map(\.name)
     guard !rejected.isEmpty else { return }
     for name in rejected { drop(name) }

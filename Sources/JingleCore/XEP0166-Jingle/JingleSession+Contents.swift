@@ -55,17 +55,32 @@ extension JingleSession {
     }
   }
 
-  /// Does not let contents of the peer in. One that the peer took back meanwhile is passed over.
+  /// Does not let contents of the peer in: those that it added, and until the session is accepted those of its offer. One
+  /// that the peer took back meanwhile is passed over.
   ///
-  /// - Specification: XEP-0166 §7.2.4
+  /// - Specification: XEP-0166 §7.2.4, XEP-0234 §9.1
   package mutating func rejectContents(_ names: [String], _ reason: Jingle.Reason) {
     if phase == .ended { return }
     for name in names {
-      guard let state = contents[name], state.standing == .offered else { continue }
+      guard let state = contents[name], state.standing == .offered || isUndecided else { continue }
       drop(name)
-      change(.contentReject, Jingle.Content(creator: state.creator, name: name), reason: reason)
+      let content = Jingle.Content(creator: state.creator, name: name)
+      if isUndecided {
+        // It is to come before the answer, in which its absence gives no reason.
+        request(Jingle(.contentReject, sid: sid, contents: [content], reason: reason))
+      } else {
+        change(.contentReject, content, reason: reason)
+      }
     }
     terminateIfEmpty()
+  }
+
+  /// Whether this side has not answered the peer's offer.
+  private var isUndecided: Bool { role == .responder && phase == .pending }
+
+  /// A content has served its purpose, as both sides know: nothing more of it is told or heard.
+  package mutating func forget(_ name: String) {
+    if phase != .ended, contents[name] != nil { drop(name) }
   }
 
   /// Wants media to flow in other directions. That it will not is told by `notModified`.

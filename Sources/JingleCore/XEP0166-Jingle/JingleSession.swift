@@ -75,7 +75,7 @@ package struct JingleSession: Sendable {
   static let maximumWaitingTransports = 16
   static let maximumRejectedContents = 64
   /// More contents of the peer than these do not wait for a decision.
-  static let maximumOfferedContents = 16
+  package static let maximumOfferedContents = 16
 
   /// Starts as the side that calls. Nothing is sent before `initiate`.
   ///
