@@ -36,7 +36,7 @@ extension Client {
         on: FileThreads.shared.next())
       transfer.part = part
       let count = await part.count
-      guard transfer.result == nil else { return await part.keep() }
+      guard transfer.result == nil else { return await part.end(after: nil) }
       carryOut(transfer.machine.accept(from: count == 0 ? nil : count, at: SystemClock.now), of: transfer)
     } catch {
       transfer.fileError = error

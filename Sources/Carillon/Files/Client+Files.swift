@@ -20,7 +20,7 @@ extension Client {
     _ file: OutgoingFile, to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> FileReceipt {
     try await waitUntilOnline()
-    let source = try SourceFile(file.path, on: FileThreads.shared.next())
+    let source = try file.open()
     let device = try await fileDevice(of: peer)
     guard transfers.count < Self.maximumTransfers, let own = link?.address else {
       throw CallError(.failed, "There are too many transfers already.")
@@ -31,10 +31,10 @@ extension Client {
         .nothingInCommon,
         "\(device.jid) takes files, but by none of \(file.ways.map(\.rawValue).joined(separator: ", ")).")
     }
-    let name = file.name ?? URL(fileURLWithPath: file.path).lastPathComponent
     let description = FileDescription(
-      name: name, size: source.size, date: source.modified, mediaType: file.mediaType,
-      descriptions: file.text.map { [.init($0)] } ?? [], hashes: Hashes(announced: [.sha256]), range: .init())
+      name: file.offeredName, size: source.length, date: source.date, mediaType: file.mediaType,
+      descriptions: file.text.map { [.init($0)] } ?? [], hashes: Hashes(announced: [.sha256]),
+      range: source.isSeekable ? .init() : nil)
     let sid = StanzaID.random(using: &random)
     let content = "file"
     let transfer = ActiveTransfer(
@@ -55,7 +55,7 @@ extension Client {
     }
     let id = transfer.id
     spawn { await self.offer(id) }
-    return try await inScope(transfer, body)
+    return try await inScope(transfer, feeding: { await file.feed(source) }, body)
   }
 
   func receiveFile(
@@ -81,11 +81,14 @@ extension Client {
   func transfer(_ id: UUID) -> ActiveTransfer? { transfers.values.first { $0.id == id } }
 
   private func inScope(
-    _ transfer: ActiveTransfer, _ body: @escaping @Sendable (FileTransfer) async -> Void
+    _ transfer: ActiveTransfer, feeding feed: @escaping @Sendable () async -> Void = {},
+    _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async throws -> FileReceipt {
     let (handle, id) = (FileTransfer(transfer, client: self), transfer.id)
     return try await withTaskCancellationHandler {
       async let told: Void = body(handle)
+      // Cancelled with the transfer's end.
+      async let _: Void = feed()
       let result = await end(of: transfer)
       await told
       return try result.get()
@@ -94,7 +97,7 @@ extension Client {
     }
   }
 
-  private func end(of transfer: ActiveTransfer) async -> Result<FileReceipt, CallError> {
+  func end(of transfer: ActiveTransfer) async -> Result<FileReceipt, CallError> {
     if let result = transfer.result { return result }
     return await withCheckedContinuation { transfer.waiters.append($0) }
   }

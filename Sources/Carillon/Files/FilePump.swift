@@ -22,11 +22,12 @@ extension Client {
   }
 
   private func sendFile(
-    _ id: UUID, _ source: SourceFile, _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
+    _ id: UUID, _ source: any FileSource, _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
   ) async {
     do {
       try await source.begin(at: part.offset)
-      let end = part.length.map { part.offset + $0 } ?? source.size
+      let size = source.length ?? .max
+      let end = part.length.map { part.offset + $0 } ?? size
       // Small enough for even a slow way to take one before it counts as stalled.
       let chunkSize = stream is InBandByteStream ? 16 << 10 : 512 << 10
       var offset = part.offset
@@ -36,7 +37,7 @@ extension Client {
         try await stream.send(chunk)
         guard moved(count, id) else { return }
       }
-      let hashes = try await source.finish(isWhole: end == source.size)
+      let hashes = try await source.finish(isWhole: end == size)
       guard let transfer = transfer(id) else { return }
       transfer.sha256 = hashes.first { $0.algorithm == .sha256 }?.hexadecimal
       carryOut(transfer.machine.sentAll(Hashes(hashes), at: SystemClock.now), of: transfer)
@@ -49,7 +50,7 @@ extension Client {
   }
 
   private func receiveFile(
-    _ id: UUID, _ file: PartialFile, _ algorithms: [HashAlgorithm], _ part: JingleCore.FileTransfer.Part,
+    _ id: UUID, _ file: any FileSink, _ algorithms: [HashAlgorithm], _ part: JingleCore.FileTransfer.Part,
     _ stream: any Bytestream
   ) async {
     do {
@@ -92,6 +93,8 @@ extension Client {
   }
 
   private func broke(_ id: UUID, _ error: any Error) {
+    // Another pump is at work then.
+    if error is ChunkPipe.Interrupted { return }
     guard let transfer = transfer(id), transfer.result == nil else { return }
     if let error = error as? CallError {
       transfer.fileError = error

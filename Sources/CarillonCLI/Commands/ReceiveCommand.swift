@@ -8,7 +8,7 @@ struct ReceiveCommand: AsyncParsableCommand {
     discussion: """
       Takes every file that is offered, until interrupted; with --once, the first. A file is put into the folder when it is
       whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from there when it
-      is offered again.
+      is offered again. What nobody went on with for a week is removed (--keep-parts).
       """)
 
   @Option(help: ArgumentHelp("The folder that files are put into.", valueName: "dir"))
@@ -28,6 +28,12 @@ struct ReceiveCommand: AsyncParsableCommand {
     transform: { try ByteCount(argument: $0) })
   var maxSize: ByteCount?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long to keep what came of transfers that broke off, such as 48h; 7 days if not given.", valueName: "duration"),
+    transform: { try Duration(argument: $0) })
+  var keepParts = Duration.seconds(7 * 86_400)
+
   @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
   var relayOnly = false
 
@@ -40,6 +46,8 @@ struct ReceiveCommand: AsyncParsableCommand {
       let session = Session(console: console, logLevel: output.logLevel ?? settings.logLevel)
       if let warning = settings.warning { console.warning(warning) }
       try Self.check(into)
+      let removed = try await IncomingFile.removeParts(in: into, olderThan: keepParts)
+      if removed > 0 { console.progress("removed what was left of \(removed) old transfers in \(into)") }
       var configuration = settings.clientConfiguration(relayOnly: relayOnly)
       configuration.maximumFileSize = maxSize?.bytes
       let client = Client(configuration: configuration)
