@@ -84,6 +84,11 @@ import Testing
     }
   }
 
+  @Test("Standard output takes one file", arguments: [(["--once"], true), ([], false)])
+  func standardOutput(arguments: [String], isValid: Bool) {
+    #expect(((try? ReceiveCommand.parse(["--into", "-"] + arguments)) != nil) == isValid)
+  }
+
   @Test(
     "A file's failures have the exit codes of the command's contract",
     arguments: [
@@ -147,6 +152,42 @@ import Testing
     } catch let error as CallError {
       #expect(error.code == .input)
     }
+  }
+
+  @Test("What is received goes to a pipe whole, and who waits for its reader can be stopped", .timeLimit(.minutes(1)))
+  func outputBytes() async throws {
+    let sent = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 5) }
+    func chunks() -> AsyncThrowingStream<[UInt8], any Error> {
+      AsyncThrowingStream { continuation in
+        continuation.yield(sent)
+        continuation.yield(sent)
+        continuation.finish()
+      }
+    }
+    let (read, write) = openPipe()
+    async let received = { () -> Data in
+      var received = Data()
+      for try await chunk in StandardInputBytes(file: read) { received += chunk }
+      return received
+    }()
+    try await StandardOutputBytes(file: write.fileDescriptor).write(chunks())
+    try write.close()
+    #expect(try await received == Data(sent + sent))
+    close(read)
+
+    let (full, unread) = openPipe()
+    let task = Task { try await StandardOutputBytes(file: unread.fileDescriptor).write(chunks()) }
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+    close(full)
+    _ = signal(SIGPIPE, SIG_IGN)
+    do {
+      try await StandardOutputBytes(file: unread.fileDescriptor).write(chunks())
+      Issue.record("nobody reads")
+    } catch let error as CallError {
+      #expect(error.code == .output)
+    }
+    try unread.close()
   }
 
   @Test("Of a file that is standard input the size is known, and of a pipe it is not")
