@@ -356,7 +356,7 @@ extension Result where Failure == CallError {
 
 extension XMLElement {
   /// With each element of that name and namespace in it changed.
-  fileprivate func rewritten(of namespace: String, _ name: String, _ change: (inout XMLElement) -> Void) -> XMLElement {
+  func rewritten(of namespace: String, _ name: String, _ change: (inout XMLElement) -> Void) -> XMLElement {
     var copy = self
     if copy.is(name, namespace) { change(&copy) }
     copy.nodes = copy.nodes.map { node in

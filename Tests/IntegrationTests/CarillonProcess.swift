@@ -110,6 +110,15 @@ final class CarillonProcess: Sendable {
 
   func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
+  /// Writes to standard input, and ends it.
+  func write(_ data: Data) throws {
+    try input.fileHandleForWriting.write(contentsOf: data)
+    try input.fileHandleForWriting.close()
+  }
+
+  /// What is on standard output, if that is no events.
+  var standardOutput: Data { output.withLock { $0 } }
+
   /// Writes a command, as programs do.
   func command(_ name: String, _ fields: [String: String] = [:]) throws {
     let line = try JSONEncoder().encode(fields.merging(["command": name]) { $1 })

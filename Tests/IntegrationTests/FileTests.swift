@@ -91,6 +91,35 @@ extension IntegrationTests {
       #expect(names(in: inbox).count == 1)
     }
 
+    @Test("Standard input arrives as a file, and on standard output", .timeLimit(.minutes(1)))
+    func standardInput() async throws {
+      let (path, inbox) = (try makeFile(3_000_001), try makeFolder())
+      let contents = try Data(contentsOf: URL(filePath: path))
+      for target in [inbox, "-"] {
+        try await CarillonProcess.run(["receive", "--into", target, "--once"] + signingIn(bob + "/files")) { receiver in
+          while !receiver.standardOutput.hasEvent("online"), !receiver.standardError.hasEvent("online") {
+            try await Task.sleep(for: .milliseconds(20))
+          }
+          try await CarillonProcess.run(sending("-", "--name", "pipe.bin")) { sender in
+            try await sender.event("file.started")
+            try sender.write(contents)
+            let outcome = try await sender.outcome()
+            #expect(outcome.exitCode == 0, "\(outcome.message)")
+            let sent = try outcome.event("file.sent")
+            #expect(sent.number("size") == 3_000_001 && sent.boolean("isConfirmed") == true)
+          }
+          let outcome = try await receiver.outcome()
+          #expect(outcome.exitCode == 0, "\(outcome.standardError)")
+          if target == "-" {
+            #expect(receiver.standardOutput == contents)
+            #expect(outcome.standardError.hasEvent("file.received"))
+          }
+        }
+      }
+      #expect(names(in: inbox) == ["pipe.bin"])
+      #expect(FileManager.default.contentsEqual(atPath: path, andPath: inbox + "/pipe.bin"))
+    }
+
     @Test("Who may not send is not told that anybody is there", .timeLimit(.minutes(1)))
     func strangers() async throws {
       let (path, inbox) = (try makeFile(10), try makeFolder())
@@ -122,4 +151,12 @@ extension IntegrationTests {
       #expect(file.exitCode == 1 && file.message.contains("/nowhere"))
     }
   }
+}
+
+extension String {
+  fileprivate func hasEvent(_ name: String) -> Bool { contains("\"event\":\"\(name)\"") }
+}
+
+extension Data {
+  fileprivate func hasEvent(_ name: String) -> Bool { String(decoding: self, as: UTF8.self).hasEvent(name) }
 }

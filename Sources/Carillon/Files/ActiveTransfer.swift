@@ -69,8 +69,8 @@ final class ActiveTransfer {
   var candidateCount = 0
   var stream: (any Bytestream)?
 
-  var source: SourceFile?
-  var part: PartialFile?
+  var source: (any FileSource)?
+  var part: (any FileSink)?
   /// How many bytes were there before.
   var offset: Int64 = 0
   var count: Int64 = 0

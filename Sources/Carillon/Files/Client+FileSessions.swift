@@ -264,7 +264,7 @@ extension Client {
     guard let transfer = transfer(id), let part = transfer.part else { return }
     do throws(CallError) {
       let name = transfer.summary.name
-      let path = try await part.publish(as: (0...999).lazy.map { SafeFileName.numbered(name, $0) })
+      let path = try await part.place(as: (0...999).lazy.map { SafeFileName.numbered(name, $0) })
       transfer.sha256 = await part.sha256
       leave(transfer, outcome)
       end(transfer, .success(receipt(of: transfer, path: path, isVerified)))
@@ -312,8 +312,8 @@ extension Client {
     transfers[transfer.id] = nil
     session.remove(transfer)
     if let part = transfer.part {
-      let isCorrupt = if case .failure(let error) = result { error.code == .corrupt } else { false }
-      spawn { if isCorrupt { await part.discard() } else { await part.keep() } }
+      let error: CallError? = if case .failure(let error) = result { error } else { nil }
+      spawn { await part.end(after: error) }
     }
     transfer.tell(.ended(result))
     for waiter in transfer.waiters { waiter.resume(returning: result) }

@@ -83,7 +83,7 @@ extension Client {
         on: FileThreads.shared.next())
       transfer.part = part
       let count = await part.count
-      guard transfer.result == nil else { return await part.keep() }
+      guard transfer.result == nil else { return await part.end(after: nil) }
       transfer.decision = .receive(from: count == 0 ? nil : count)
       proceed(transfer.session)
     } catch {

@@ -19,7 +19,7 @@ extension Client {
   public func send(
     _ file: OutgoingFile, to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> FileReceipt {
-    try await inScope(try await propose([file], to: peer), body)[0].get()
+    try await sendTogether([file], to: peer, body)[0].get()
   }
 
   /// Sends several files, and waits until each has arrived or failed: one that fails, or that the peer declines, leaves the
@@ -41,16 +41,17 @@ extension Client {
     var results: [Result<FileReceipt, CallError>] = []
     for start in stride(from: 0, to: files.count, by: count) {
       try Task.checkCancellation()
-      let transfers = try await propose(Array(files[start..<min(files.count, start + count)]), to: peer)
-      results += await inScope(transfers, body)
+      results += try await sendTogether(Array(files[start..<min(files.count, start + count)]), to: peer, body)
     }
     return results
   }
 
-  /// Offers files in one session.
-  private func propose(_ files: [OutgoingFile], to peer: JID) async throws -> [ActiveTransfer] {
+  /// Sends files in one session.
+  private func sendTogether(
+    _ files: [OutgoingFile], to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void
+  ) async throws -> [Result<FileReceipt, CallError>] {
     try await waitUntilOnline()
-    let sources = try files.map { try SourceFile($0.path, on: FileThreads.shared.next()) }
+    let sources = try files.map { try $0.open() }
     let device = try await fileDevice(of: peer)
     let ways = try files.map { try Self.ways(to: device, of: $0.ways) }
     let session = try openSession(with: device.jid, files: files.count)
@@ -61,7 +62,7 @@ extension Client {
       return transfer
     }
     begin(transfers, with: device.info)
-    return transfers
+    return await inScope(transfers, feeders: zip(files, sources).map { file, source in { await file.feed(source) } }, body)
   }
 
   func openSession(with device: JID, files count: Int) throws(CallError) -> ActiveFileSession {
@@ -123,23 +124,30 @@ extension Client {
   func transfer(_ id: UUID) -> ActiveTransfer? { transfers[id] }
 
   /// Tells of transfers until they are over; cancels them with the task.
+  ///
+  /// - Parameter feeders: what is to run as long as the transfers do.
   func inScope(
-    _ transfers: [ActiveTransfer], _ body: @escaping @Sendable (FileTransfer) async -> Void
+    _ transfers: [ActiveTransfer], feeders: [@Sendable () async -> Void] = [],
+    _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async -> [Result<FileReceipt, CallError>] {
     let (handles, ids) = (transfers.map { FileTransfer($0, client: self) }, transfers.map(\.id))
     return await withTaskCancellationHandler {
-      await withDiscardingTaskGroup { group in
-        for handle in handles { group.addTask { await body(handle) } }
-        var results: [Result<FileReceipt, CallError>] = []
-        for transfer in transfers { results.append(await end(of: transfer)) }
-        return results
+      await withDiscardingTaskGroup { bodies in
+        for handle in handles { bodies.addTask { await body(handle) } }
+        return await withDiscardingTaskGroup { feeding in
+          for feed in feeders { feeding.addTask { await feed() } }
+          var results: [Result<FileReceipt, CallError>] = []
+          for transfer in transfers { results.append(await end(of: transfer)) }
+          feeding.cancelAll()
+          return results
+        }
       }
     } onCancel: {
       Task { for id in ids { await self.cancelTransfer(id) } }
     }
   }
 
-  private func end(of transfer: ActiveTransfer) async -> Result<FileReceipt, CallError> {
+  func end(of transfer: ActiveTransfer) async -> Result<FileReceipt, CallError> {
     if let result = transfer.result { return result }
     return await withCheckedContinuation { transfer.waiters.append($0) }
   }
@@ -176,11 +184,11 @@ extension Client {
 
 extension OutgoingFile {
   /// What the peer is told of it.
-  func description(of source: SourceFile) -> FileDescription {
+  func description(of source: any FileSource) -> FileDescription {
     FileDescription(
-      name: name ?? URL(fileURLWithPath: path).lastPathComponent, size: source.size, date: source.modified,
-      mediaType: mediaType, descriptions: text.map { [.init($0)] } ?? [], hashes: Hashes(announced: [.sha256]),
-      range: .init())
+      name: offeredName, size: source.length, date: source.date, mediaType: mediaType,
+      descriptions: text.map { [.init($0)] } ?? [], hashes: Hashes(announced: [.sha256]),
+      range: source.isSeekable ? .init() : nil)
   }
 }
 

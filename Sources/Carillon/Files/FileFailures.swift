@@ -5,7 +5,10 @@ import XMPPCore
 extension Client {
   func error(of failure: JingleCore.FileTransfer.Failure, _ transfer: ActiveTransfer) -> CallError {
     let (peer, name) = (transfer.peer, transfer.summary.name)
-    let later = "What has come is kept: when \(name) is offered again, it goes on from there."
+    let later =
+      transfer.isResumable
+      ? "What has come is kept: when \(name) is offered again, it goes on from there."
+      : "It cannot be gone on with: let it be sent again from its beginning."
     return switch failure {
     case .local(.cancelled): CallError(.failed, "The transfer of \(name) was cancelled.", cause: failure)
     case .local(.notAvailable):
@@ -64,4 +67,9 @@ extension Client {
   private static func words(_ reason: Jingle.Reason?) -> String {
     reason.map { $0.text.map { ": \($0)" } ?? " (\($0.condition))" } ?? ""
   }
+}
+
+extension ActiveTransfer {
+  /// Whether what has come is of use later, as far as this side knows.
+  fileprivate var isResumable: Bool { file.range != nil && file.size != nil && part?.isResumable ?? true }
 }

@@ -22,7 +22,7 @@ extension Client {
   }
 
   private func sendFile(
-    _ id: UUID, _ source: SourceFile, _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
+    _ id: UUID, _ source: any FileSource, _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
   ) async {
     do {
       let hashes = try await source.send(part, over: stream) { await self.moved($0, id) }
@@ -38,7 +38,7 @@ extension Client {
   }
 
   private func receiveFile(
-    _ id: UUID, _ file: PartialFile, _ algorithms: [HashAlgorithm], _ part: JingleCore.FileTransfer.Part,
+    _ id: UUID, _ file: any FileSink, _ algorithms: [HashAlgorithm], _ part: JingleCore.FileTransfer.Part,
     _ stream: any Bytestream
   ) async {
     do {
@@ -69,6 +69,8 @@ extension Client {
   }
 
   private func broke(_ id: UUID, _ error: any Error) {
+    // Another pump is at work then.
+    if error is ChunkPipe.Interrupted { return }
     guard let transfer = transfer(id), transfer.result == nil else { return }
     if let error = error as? CallError {
       transfer.fileError = error
@@ -82,7 +84,7 @@ extension Client {
 }
 
 // The loops run where the disk is: as long as the network keeps up, nothing waits for another thread.
-extension SourceFile {
+extension FileSource {
   /// Sends a part of the file.
   ///
   /// - Parameter moved: told of bytes that were handed over; answers whether to go on.
@@ -90,21 +92,22 @@ extension SourceFile {
   fileprivate func send(
     _ part: JingleCore.FileTransfer.Part, over stream: any Bytestream, _ moved: @escaping @Sendable (Int) async -> Bool
   ) async throws -> [HashValue]? {
-    try begin(at: part.offset)
+    try await begin(at: part.offset)
+    let size = length ?? .max
     let end = part.length.map { part.offset + $0 } ?? size
     var tally = Tally(moved)
     var offset = part.offset
-    while offset < end, let chunk = try next(min(stream.chunkSize, Int(clamping: end - offset))) {
+    while offset < end, let chunk = try await next(min(stream.chunkSize, Int(clamping: end - offset))) {
       let count = chunk.readableBytes
       offset += Int64(count)
       try await stream.send(chunk)
       guard await tally.add(count, isLast: offset >= end) else { return nil }
     }
-    return try finish(isWhole: end == size)
+    return try await finish(isWhole: end == size)
   }
 }
 
-extension PartialFile {
+extension FileSink {
   /// Receives a part of the file.
   ///
   /// - Parameters:
@@ -115,7 +118,7 @@ extension PartialFile {
     _ part: JingleCore.FileTransfer.Part, _ algorithms: [HashAlgorithm], from stream: any Bytestream,
     _ moved: @escaping @Sendable (Int) async -> Bool
   ) async throws -> Bool {
-    try begin(at: part.offset, algorithms)
+    try await begin(at: part.offset, algorithms)
     var tally = Tally(moved)
     var left = part.length ?? .max
     while left > 0 {

@@ -1,10 +1,16 @@
 import Foundation
 public import XMPPCore
 
-/// A file to send.
+/// A file to send: one of the file system's, or a stream.
 public struct OutgoingFile: Sendable {
-  /// Where it is.
-  public var path: String
+  enum Content: Sendable {
+    case path(String)
+    case stream(OutgoingStream)
+  }
+
+  let content: Content
+  /// Where it is; nil of a stream.
+  public var path: String? { if case .path(let path) = content { path } else { nil } }
   /// What the peer is to call it; the path's last part if nil.
   public var name: String?
   /// `type/subtype`, if known.
@@ -14,7 +20,27 @@ public struct OutgoingFile: Sendable {
   /// How it may go, best first.
   public var ways = FileTransferWay.allCases
 
-  public init(path: String) { self.path = path }
+  public init(path: String) { content = .path(path) }
+
+  /// A stream, sent once, from its beginning.
+  ///
+  /// It is read when bytes can flow, no faster than they do, as a child of `Client.send`, and cancelled when the transfer
+  /// ends before it does. A transfer that breaks off cannot be gone on with. Peers give up when nothing comes for long, as this
+  /// side does: after 30 s.
+  ///
+  /// - Parameters:
+  ///   - chunks: `[UInt8]`, `Data` or any other bytes, in chunks of any size; some 10 to 500 KiB are the fastest.
+  ///   - name: what the peer is to call it.
+  ///   - size: in bytes, if it is known. A stream of fewer or of more is not sent whole: `CallError(.input)`. Without it
+  ///     the peer cannot tell before whether it has room.
+  public init<Chunks: AsyncSequence & Sendable>(_ chunks: Chunks, name: String, size: Int64? = nil)
+  where Chunks.Element: RandomAccessCollection<UInt8> {
+    precondition(size ?? 0 >= 0, "a stream has no fewer bytes than none")
+    content = .stream(OutgoingStream(chunks, size: size))
+    self.name = name
+  }
+
+  var offeredName: String? { name ?? path.map { URL(fileURLWithPath: $0).lastPathComponent } }
 }
 
 /// How the bytes of a file go from one side to the other.
@@ -68,7 +94,7 @@ public struct FileProgress: Sendable, Hashable {
 /// A file that is whole on the other side, or here.
 public struct FileReceipt: Sendable, Hashable {
   public var name: String
-  /// Where it was put; nil for who sent it.
+  /// Where it was put; nil for who sent it, or took it as a stream.
   public var path: String?
   /// Of the whole file.
   public var size: Int64
@@ -141,6 +167,19 @@ public struct IncomingFile: ~Copyable, Sendable {
     into directory: String, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> FileReceipt {
     try await client.receiveFile(id, into: directory, body)
+  }
+
+  /// Takes the file as a stream, of which nothing is kept: what broke off begins anew.
+  ///
+  /// - Parameter body: consumes the chunks, and may follow the transfer's events beside. Returning or throwing before the
+  ///   chunks have ended gives the file up. What is not consumed within 30 s counts as not received.
+  /// - Returns: what is known of the whole file, once all of it was consumed.
+  /// - Throws: what `body` threw, or `CallError`: `corrupt`, `connectivity`, …
+  @discardableResult
+  public consuming func receive(
+    _ body: @escaping @Sendable (FileTransfer, FileChunks) async throws -> Void
+  ) async throws -> FileReceipt {
+    try await client.receiveFile(id, body)
   }
 
   public consuming func decline() async { await client.cancelTransfer(id) }

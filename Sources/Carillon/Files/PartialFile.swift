@@ -25,6 +25,8 @@ actor PartialFile {
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   nonisolated let identity: Identity
+  /// Whether what is there tells that it is of the same file when that is offered again.
+  nonisolated let isResumable: Bool
   private nonisolated let thread: CodecThread
   private let directory: String
   private let path: String
@@ -45,6 +47,7 @@ actor PartialFile {
   /// - Throws: `CallError(.output)` when nothing can be written there, or there is not enough space.
   init(of identity: Identity, in directory: String, resumes: Bool = true, on thread: CodecThread) throws(CallError) {
     self.identity = identity
+    isResumable = resumes && identity.size != nil
     self.directory = directory
     self.thread = thread
     let stem = "\(directory)/.carillon-\(identity.key)"
@@ -54,7 +57,8 @@ actor PartialFile {
       let path = stem + suffix + ".part"
       let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
       guard descriptor >= 0 else { throw .output("No file can be made in \(directory)") }
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+      // Who had it before may have removed it meanwhile.
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isLinked(descriptor) {
         opened = (descriptor, path)
         break
       }

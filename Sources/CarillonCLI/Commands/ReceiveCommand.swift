@@ -1,6 +1,7 @@
 import ArgumentParser
 import Carillon
 import Foundation
+import Synchronization
 
 struct ReceiveCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -8,10 +9,13 @@ struct ReceiveCommand: AsyncParsableCommand {
     discussion: """
       Takes every file that is offered, until interrupted; with --once, the first. A file is put into the folder when it is
       whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from there when it
-      is offered again.
+      is offered again. What nobody went on with for a week is removed (--keep-parts).
+
+      --into - --once writes the file to standard output as it comes, and results and events to standard error. Do not
+      trust it before the command has exited with 0: the hash is known last.
       """)
 
-  @Option(help: ArgumentHelp("The folder that files are put into.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The folder that files are put into, or - for standard output.", valueName: "dir"))
   var into: String
 
   @Option(
@@ -28,18 +32,30 @@ struct ReceiveCommand: AsyncParsableCommand {
     transform: { try ByteCount(argument: $0) })
   var maxSize: ByteCount?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long to keep what came of transfers that broke off, such as 48h; 7 days if not given.", valueName: "duration"),
+    transform: { try Duration(argument: $0) })
+  var keepParts = Duration.seconds(7 * 86_400)
+
   @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
   var relayOnly = false
 
   @OptionGroup(title: "Account") var accountOptions: AccountOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
+  private var isStream: Bool { into == "-" }
+
+  func validate() throws {
+    if isStream, !once { throw ValidationError("Standard output (--into -) is for one file: add --once.") }
+  }
+
   func run() async throws {
-    try await Session.reporting(output) { console in
+    try await Session.reporting(output, results: isStream ? STDERR_FILENO : STDOUT_FILENO) { console in
       let settings = try accountOptions.settings()
       let session = Session(console: console, logLevel: output.logLevel ?? settings.logLevel)
       if let warning = settings.warning { console.warning(warning) }
-      try Self.check(into)
+      if !isStream { try await prepareFolder(console) }
       var configuration = settings.clientConfiguration(relayOnly: relayOnly)
       configuration.maximumFileSize = maxSize?.bytes
       let client = Client(configuration: configuration)
@@ -47,12 +63,24 @@ struct ReceiveCommand: AsyncParsableCommand {
       var handlers = session.handlers()
       handlers.allowsFile = { [senders] peer in senders.isEmpty || senders.contains { $0 == peer || $0 == peer.bare } }
       handlers.allowsCall = handlers.allowsFile
-      handlers.onFile = { [into] offer in
+      let isTaken = Atomic(false)
+      handlers.onFile = { [into, isStream] offer in
+        // Two files cannot go to one stream.
+        if isStream, isTaken.exchange(true, ordering: .relaxed) { return await offer.decline() }
         let reporter = FileReporter(console, .incoming)
         let peer = offer.peer
         reporter.offered(offer.file, by: peer, sid: offer.sid)
         do {
-          let receipt = try await offer.receive(into: into) { await reporter.follow($0) }
+          let receipt =
+            if isStream {
+              try await offer.receive { transfer, chunks in
+                async let followed: Void = reporter.follow(transfer)
+                try await StandardOutputBytes().write(chunks)
+                await followed
+              }
+            } else {
+              try await offer.receive(into: into) { await reporter.follow($0) }
+            }
           reporter.tell(receipt, of: peer)
           ended.yield(nil)
         } catch {
@@ -68,6 +96,12 @@ struct ReceiveCommand: AsyncParsableCommand {
         }
       }
     }
+  }
+
+  private func prepareFolder(_ console: Console) async throws {
+    try Self.check(into)
+    let removed = try await IncomingFile.removeParts(in: into, olderThan: keepParts)
+    if removed > 0 { console.progress("removed what was left of \(removed) old transfers in \(into)") }
   }
 
   private static func check(_ directory: String) throws {

@@ -8,7 +8,8 @@ struct SendCommand: AsyncParsableCommand {
     discussion: """
       Sends the files one after the other, by the first way that both ends know and that works: a data channel, then TCP
       (straight or by a proxy), then through the servers. The data channel alone is encrypted from end to end. A folder
-      stands for the files in it. What broke off goes on where it stopped when it is sent again.
+      stands for the files in it, without hidden ones and links; - stands for standard input, which --name gives a name.
+      What broke off goes on where it stopped when it is sent again, but for standard input.
       """)
 
   @Argument(help: ArgumentHelp("What to send.", valueName: "file"))
@@ -20,7 +21,7 @@ struct SendCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("auto, datachannel, s5b (over TCP) or ibb (through the servers).", valueName: "way"))
   var transport = Transport.auto
 
-  @Option(help: ArgumentHelp("What the receiver is to call it; of one file.", valueName: "name"))
+  @Option(help: ArgumentHelp("What the receiver is to call it; of one file, or of standard input.", valueName: "name"))
   var name: String?
 
   @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
@@ -44,6 +45,9 @@ struct SendCommand: AsyncParsableCommand {
 
   func validate() throws {
     if name != nil, files.count > 1 { throw ValidationError("--name is for one file.") }
+    guard files.contains("-") else { return }
+    if files.count > 1 { throw ValidationError("Standard input (-) is sent alone.") }
+    if name == nil { throw ValidationError("Standard input (-) has no name: give it one with --name.") }
   }
 
   func run() async throws {
@@ -52,14 +56,11 @@ struct SendCommand: AsyncParsableCommand {
       let session = Session(console: console, logLevel: output.logLevel ?? settings.logLevel)
       if let warning = settings.warning { console.warning(warning) }
       // What cannot be sent is told before anything is.
-      let paths = try files.flatMap { try Self.expand($0) }
+      let outgoing = try outgoingFiles(console)
       let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
       let handlers = session.handlers()
-      try await session.run([{ try await client.run(handlers) }]) { [transport, name, to] in
-        for path in paths {
-          var file = OutgoingFile(path: path)
-          file.name = name
-          file.ways = transport.ways
+      try await session.run([{ try await client.run(handlers) }]) { [to] in
+        for file in outgoing {
           let reporter = FileReporter(console, .outgoing)
           let receipt = try await client.send(file, to: to) { await reporter.follow($0) }
           reporter.tell(receipt, of: to)
@@ -68,18 +69,23 @@ struct SendCommand: AsyncParsableCommand {
     }
   }
 
-  /// A folder as the files in it, those in its folders too.
-  private static func expand(_ path: String) throws -> [String] {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-      throw CommandFailure(code: "input", message: "There is no \(path).", status: .failure)
+  private func outgoingFiles(_ console: Console) throws -> [OutgoingFile] {
+    var outgoing: [OutgoingFile]
+    if files == ["-"], let name {
+      outgoing = [OutgoingFile(StandardInputBytes(), name: name, size: StandardInputBytes.size())]
+    } else {
+      let found = try FilesToSend(files)
+      for skipped in found.skipped { console.warning("not sent: \(skipped)") }
+      outgoing = found.paths.map { OutgoingFile(path: $0) }
+      if let name {
+        if outgoing.count > 1 {
+          throw CommandFailure(
+            code: "usage", message: "--name is for one file, and there are \(outgoing.count).", status: .usage)
+        }
+        outgoing[0].name = name
+      }
     }
-    guard isDirectory.boolValue else { return [path] }
-    let inside = FileManager.default.enumerator(
-      at: URL(fileURLWithPath: path), includingPropertiesForKeys: [.isRegularFileKey], options: [.skipsHiddenFiles])
-    let found = (inside?.allObjects ?? []).compactMap { $0 as? URL }.filter {
-      (try? $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile) == true
-    }
-    return found.map(\.path).sorted()
+    for index in outgoing.indices { outgoing[index].ways = transport.ways }
+    return outgoing
   }
 }

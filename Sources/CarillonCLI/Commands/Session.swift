@@ -1,5 +1,6 @@
 import ArgumentParser
 import Carillon
+import Glibc
 import Logging
 
 /// What the commands that call have in common: a client that serves, work beside it, and an end in good order.
@@ -56,8 +57,12 @@ struct Session: Sendable {
   }
 
   /// Runs a command's body and turns what it throws into a message and an exit code.
-  static func reporting(_ output: OutputOptions, _ body: (Console) async throws -> Void) async throws {
-    let console = Console(json: output.json)
+  ///
+  /// - Parameter results: where results and events go.
+  static func reporting(
+    _ output: OutputOptions, results: Int32 = STDOUT_FILENO, _ body: (Console) async throws -> Void
+  ) async throws {
+    let console = Console(json: output.json, output: results)
     do { try await body(console) } catch let error as ExitCode { throw error } catch {
       let failure = CommandFailure(error)
       if failure.code != "interrupted" { console.failure(failure) }
