@@ -103,6 +103,8 @@ extension FileSource {
       try await stream.send(chunk)
       guard await tally.add(count, isLast: offset >= end) else { return nil }
     }
+    // Where no end was known, nothing was the last.
+    if offset < end, !(await tally.add(0, isLast: true)) { return nil }
     return try await finish(isWhole: end == size)
   }
 }
