@@ -20,6 +20,7 @@ extension Client {
     _ file: OutgoingFile, to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> FileReceipt {
     try await waitUntilOnline()
+    if file.ways.contains(.upload) { return try await sendOrUpload(file, to: peer, body) }
     let source = try SourceFile(file.path, on: FileThreads.shared.next())
     let device = try await fileDevice(of: peer)
     guard transfers.count < Self.maximumTransfers, let own = link?.address else {
@@ -61,6 +62,7 @@ extension Client {
   func receiveFile(
     _ id: UUID, into directory: String, _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async throws -> FileReceipt {
+    if let shared = web.underWay[id] { return try await fetch(shared, into: directory, body) }
     guard let transfer = transfer(id), !transfer.isAnswered else {
       throw CallError(.failed, "The offer was withdrawn.")
     }
@@ -72,6 +74,7 @@ extension Client {
 
   /// Ends a transfer, or declines one that was not answered. Does nothing when it is over.
   func cancelTransfer(_ id: UUID) {
+    if cancelWebTransfer(id) { return }
     guard let transfer = transfer(id) else { return }
     transfer.isAnswered = true
     carryOut(transfer.machine.end(.cancelled), of: transfer)
@@ -136,6 +139,7 @@ extension FileTransferWay {
     case .dataChannel: DataChannelTransport.Form.allCases.map(\.feature)
     case .socks5: [SOCKS5Transport.namespace]
     case .inBand: [InBandTransport.namespace]
+    case .upload: []
     }
   }
 

@@ -8,7 +8,8 @@ struct ReceiveCommand: AsyncParsableCommand {
     discussion: """
       Takes every file that is offered, until interrupted; with --once, the first. A file is put into the folder when it is
       whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from there when it
-      is offered again.
+      is offered again. Files that somebody shares as links (HTTP upload) are fetched if that is one of --from, or with
+      --download, and never with --relay-only: the web server learns this machine's address.
       """)
 
   @Option(help: ArgumentHelp("The folder that files are put into.", valueName: "dir"))
@@ -27,6 +28,9 @@ struct ReceiveCommand: AsyncParsableCommand {
     help: ArgumentHelp("Decline files that are larger, such as 500M or 2G.", valueName: "size"),
     transform: { try ByteCount(argument: $0) })
   var maxSize: ByteCount?
+
+  @Flag(help: "Fetch files that are shared as links even without --from, from wherever the sender says.")
+  var download = false
 
   @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
   var relayOnly = false
@@ -47,10 +51,15 @@ struct ReceiveCommand: AsyncParsableCommand {
       var handlers = session.handlers()
       handlers.allowsFile = { [senders] peer in senders.isEmpty || senders.contains { $0 == peer || $0 == peer.bare } }
       handlers.allowsCall = handlers.allowsFile
-      handlers.onFile = { [into] offer in
+      let refusal = noDownload
+      let take: @Sendable (consuming IncomingFile) async -> Void = { [into, once] offer in
         let reporter = FileReporter(console, .incoming)
         let peer = offer.peer
-        reporter.offered(offer.file, by: peer, sid: offer.sid)
+        reporter.offered(offer.file, by: peer, sid: offer.sid, at: offer.host)
+        if let host = offer.host, let refusal {
+          reporter.ignored(offer.file, by: peer, sid: offer.sid, at: host, refusal)
+          return await offer.decline()
+        }
         do {
           let receipt = try await offer.receive(into: into) { await reporter.follow($0) }
           reporter.tell(receipt, of: peer)
@@ -61,6 +70,8 @@ struct ReceiveCommand: AsyncParsableCommand {
           ended.yield(failure)
         }
       }
+      handlers.onFile = take
+      handlers.onSharedFile = take
       try await session.run([{ [handlers] in try await client.run(handlers) }]) {
         for await failure in endings where once {
           if let failure { throw failure }
@@ -68,6 +79,12 @@ struct ReceiveCommand: AsyncParsableCommand {
         }
       }
     }
+  }
+
+  /// Why files that are shared as links are left where they are.
+  private var noDownload: String? {
+    if relayOnly { return "--relay-only: the web server would learn this machine's address" }
+    return senders.isEmpty && !download ? "neither --from nor --download allows it" : nil
   }
 
   private static func check(_ directory: String) throws {
