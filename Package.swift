@@ -110,7 +110,7 @@ let package = Package(
       [
         "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
         "XMPPNetworking", logging,
-      ]),
+      ] + nio),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore", "MediaCodecs", "MediaFiles"]),
     tests("IntegrationTests", []),
   ],

@@ -54,6 +54,7 @@ public final class InMemoryServer: Sendable {
   private let loop: GLibLoop
   private let rewrite: @Sendable (XMLElement) -> XMLElement
   private let hasCarbons: Bool
+  private let services: @Sendable (IQ) -> IQ.Content?
 
   /// - Parameter domain: what its accounts' addresses end in.
   public convenience init(domain: String = "localhost") {
@@ -63,12 +64,15 @@ public final class InMemoryServer: Sendable {
   /// - Parameters:
   ///   - carbons: whether it copies messages to an account's other devices (XEP-0280).
   ///   - rewrite: what becomes of each stanza on its way, for tests that need another client's habits.
+  ///   - services: answers what is asked of the server itself and of bare addresses, for tests that need more of it.
   package init(
     domain: String = "localhost", carbons: Bool = true,
-    rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement = { $0 }
+    rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement = { $0 },
+    services: @escaping @Sendable (IQ) -> IQ.Content? = { _ in nil }
   ) {
     self.domain = domain
     hasCarbons = carbons
+    self.services = services
     self.rewrite = rewrite
     loop = GLibLoop(name: "carillon-memory")
   }
@@ -221,7 +225,7 @@ public final class InMemoryServer: Sendable {
   /// What the server itself is asked: it has a roster and carbons to offer, and no services.
   private func answer(_ iq: IQ, for sender: JID) {
     guard let request = iq.request else { return }
-    let content: IQ.Content =
+    let own: IQ.Content =
       switch (request.name, request.namespace) {
       case ("query", Roster.namespace):
         .result(
@@ -233,7 +237,7 @@ public final class InMemoryServer: Sendable {
       default: .error(StanzaError(.serviceUnavailable))
       }
     if hasCarbons, request == MessageCarbon.enable { state.withLock { _ = $0.copied.insert(sender) } }
-    var reply = iq.reply(content)
+    var reply = iq.reply(services(iq) ?? own)
     reply.from = iq.to
     state.withLock { $0.clients[sender]?.yield(reply.element) }
   }

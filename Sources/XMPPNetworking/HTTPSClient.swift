@@ -107,7 +107,11 @@ package struct HTTPSClient: Sendable {
       let outcome: Outcome<Result> = try await channel.executeThenClose { inbound, outbound in
         defer { drop(channel) }
         do {
-          try await outbound.write(contentsOf: [.head(head), .end(nil)])
+          do {
+            try await outbound.write(contentsOf: [.head(head), .end(nil)])
+          } catch where !(error is HTTPParserError) {
+            // The connection is gone. What the server said before, or why this side gave it up, is read below.
+          }
           let download = HTTPSDownload(inbound, url: url, offset: offset, limit: limit)
           if let next = try await download.readHead() { return .redirected(next) }
           return .finished(try await body(download))

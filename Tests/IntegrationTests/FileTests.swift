@@ -62,6 +62,50 @@ extension IntegrationTests {
       }
     }
 
+    @Test("To who is away, a file goes by HTTP upload, and is fetched later", .timeLimit(.minutes(1)))
+    func away() async throws {
+      let (path, inbox) = (try makeFile(3_000_003), try makeFolder())
+      let sender = try await CarillonProcess.run(["send", path, "--to", bob] + signingIn(alice))
+      #expect(sender.exitCode == 0, "\(sender.message)")
+      let sent = try sender.event("file.sent")
+      #expect(sent.string("transport") == "upload" && sent.string("route") == "127.0.0.1")
+      #expect(sent.boolean("isConfirmed") == false)
+      #expect(try sender.event("file.fellBack").string("to") == "upload")
+      let receiver = try await CarillonProcess.run(receiving(inbox, "--from", alice))
+      #expect(receiver.exitCode == 0, "\(receiver.message)")
+      let received = try receiver.event("file.received")
+      #expect(received.string("sha256") == sent.string("sha256") && received.boolean("isConfirmed") == true)
+      let arrived = try #require(received.string("path"))
+      #expect(FileManager.default.contentsEqual(atPath: path, andPath: arrived))
+      #expect(names(in: inbox).count == 1)
+    }
+
+    @Test("A file that is shared as a link is fetched only where that is wanted", .timeLimit(.minutes(1)))
+    func links() async throws {
+      let (path, inbox) = (try makeFile(100_000), try makeFolder())
+      for (options, isFetched) in [([], false), (["--from", alice, "--relay-only"], false), (["--download"], true)] {
+        try await CarillonProcess.run(receiving(inbox) + options) { receiver in
+          try await receiver.event("online")
+          let sender = try await CarillonProcess.run(sending(path, "--transport", "upload"))
+          #expect(sender.exitCode == 0, "\(sender.message)")
+          if isFetched {
+            let outcome = try await receiver.outcome()
+            #expect(outcome.exitCode == 0, "\(outcome.message)")
+          } else {
+            #expect(try await receiver.event("file.ignored").string("host") == "127.0.0.1")
+          }
+          #expect(names(in: inbox).count == (isFetched ? 1 : 0))
+        }
+      }
+    }
+
+    @Test("What the server's HTTP upload does not take is told before it is begun", .timeLimit(.minutes(1)))
+    func tooLargeToUpload() async throws {
+      let sender = try await CarillonProcess.run(sending(try makeFile(8_000_001), "--transport", "upload"))
+      #expect(sender.exitCode == 73, "\(sender.message)")
+      #expect(sender.message.contains("8000001") && sender.message.contains("8000000"))
+    }
+
     @Test("A receiver that is killed goes on where it was, whenever that is", .timeLimit(.minutes(2)))
     func killed() async throws {
       let (path, inbox) = (try makeFile(6_000_000), try makeFolder())
@@ -125,7 +169,7 @@ extension IntegrationTests {
       let (path, inbox) = (try makeFile(10), try makeFolder())
       try await CarillonProcess.run(receiving(inbox, "--from", "nobody@example.test")) { receiver in
         try await receiver.event("online")
-        let sender = try await CarillonProcess.run(sending(path))
+        let sender = try await CarillonProcess.run(sending(path, "--transport", "s5b"))
         #expect(sender.exitCode == 12, "\(sender.message)")
         #expect(names(in: inbox).isEmpty)
       }

@@ -311,6 +311,13 @@ import XMPPCore
     }
   }
 
+  @Test("A connection that is given up before the request has gone out is no lost one", arguments: 1...40)
+  func givenUpEarly(milliseconds: Int) async throws {
+    try await with(["/s": .silence], { $0.idleTimeout = .milliseconds(milliseconds) }) { _, client, url in
+      await expect(.timedOut) { _ = try await fetch(client, url("/s")) }
+    }
+  }
+
   @Test("A download that is left is over, and one that is taken slowly is held back")
   func slowReader() async throws {
     try await with(["/e": .endless]) { _, client, url in

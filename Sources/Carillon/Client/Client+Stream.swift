@@ -89,6 +89,7 @@ extension Client {
     capabilities.disconnected()
     roster = Roster(account: link.address)
     proxies = nil
+    web.services = nil
     // What was under way between the two servers is lost.
     for transfer in transfers.values { transfer.inBand?.close() }
     if calls.isEmpty, fileSessions.isEmpty {
@@ -230,7 +231,7 @@ extension Client {
     do {
       switch try MessageCarbon.unwrap(message, account: own) {
       case .received(let copy), .sent(let copy): receiveInitiation(copy, own: own, isCopy: true)
-      case nil where receiveInBand(message): break
+      case nil where receiveInBand(message) || receiveSharedFiles(message): break
       case nil: receiveInitiation(message, own: own, isCopy: false)
       }
     } catch {

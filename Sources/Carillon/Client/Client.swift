@@ -64,6 +64,8 @@ public actor Client {
   /// Sessions of files, by their handles, and the files under way in them.
   var fileSessions: [String: ActiveFileSession] = [:]
   var transfers: [UUID: ActiveTransfer] = [:]
+  /// Files that go by way of web servers.
+  var web = WebTransfers()
   /// Those of the account's server that carry bytestreams; nil before they were asked for.
   var proxies: [StreamHost]?
   /// Calls that came in, over ones too, while their handlers run.
@@ -261,7 +263,7 @@ public actor Client {
 
   private func stopEverything() async {
     for call in Array(calls.values) { hangUp(call) }
-    for transfer in Array(transfers.values) { cancelTransfer(transfer.id) }
+    for id in Array(web.underWay.keys) + transfers.values.map(\.id) { cancelTransfer(id) }
     let link = link
     link?.send(Presence(.unavailable).element)
     // From here on nobody calls and nobody is called, and no answer is waited for.

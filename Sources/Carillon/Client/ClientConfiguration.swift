@@ -24,6 +24,11 @@ extension Client {
     /// Whose calls ring at all, beside what `Handlers.allowsCall` says.
     public var callers = Callers.anyone
     public var logger: Logger
+    /// How long nothing may move between this machine and a web server, and what is as good as nothing.
+    package var webIdleTimeout = Duration.seconds(30)
+    package var webRate = (bytesPerSecond: Int64(256), window: Duration.seconds(60))
+    /// Where web servers are instead of what DNS says.
+    package var webAddresses: [String: String] = [:]
     /// After how long a silence the server is asked whether it is still there, and how long it may take to answer.
     package var keepalive = (silence: Duration.seconds(60), answer: Duration.seconds(20))
     /// How long what was stored after a stored proposal is waited for.
@@ -122,6 +127,11 @@ extension Client {
     public var allowsFile: (@Sendable (JID) -> Bool)?
     /// Somebody offers a file. Returning without an answer declines; see `IncomingFile`. Without it, none are taken.
     public var onFile: (@Sendable (consuming IncomingFile) async throws -> Void)?
+    /// Somebody who may offer files shares one as a link in a message (XEP-0447, XEP-0066), perhaps while this device was
+    /// away. Taking it fetches it by https from whatever server they named, which learns this machine's address, and
+    /// which may be one that only this machine reaches: set this only for senders that are trusted so far. Without it,
+    /// and where `Configuration.relayOnly` hides this machine, nothing is fetched.
+    public var onSharedFile: (@Sendable (consuming IncomingFile) async throws -> Void)?
     /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 

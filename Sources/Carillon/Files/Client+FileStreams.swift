@@ -8,6 +8,9 @@ extension Client {
   func receiveFile(
     _ id: UUID, _ body: @escaping @Sendable (FileTransfer, FileChunks) async throws -> Void
   ) async throws -> FileReceipt {
+    guard web.underWay[id] == nil else {
+      throw CallError(.configuration, "A file that is shared as a link is received into a folder.")
+    }
     guard let transfer = transfer(id), !transfer.isAnswered else {
       throw CallError(.failed, "The offer was withdrawn.")
     }

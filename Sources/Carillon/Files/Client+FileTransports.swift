@@ -110,6 +110,8 @@ extension Client {
     case .inBand:
       let offered = transfer.offered?.inBand
       transfer.local = .inBand(offered?.accepting() ?? InBandTransport(sid: StanzaID.random(using: &random)))
+    // No session goes by it.
+    case .upload: return nil
     }
     return transfer.local
   }
@@ -126,6 +128,7 @@ extension Client {
       pumpSOCKS5(transfer)
     case .inBand: connectInBand(transfer)
     case .dataChannel: connectDataChannel(transfer)
+    case .upload: break
     }
   }
 

@@ -19,7 +19,11 @@ extension Client {
   public func send(
     _ file: OutgoingFile, to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> FileReceipt {
-    try await sendTogether([file], to: peer, body)[0].get()
+    try await waitUntilOnline()
+    if file.ways.contains(.upload), case .path(let path) = file.content {
+      return try await sendOrUpload(file, path, to: peer, body)
+    }
+    return try await sendTogether([file], to: peer, body)[0].get()
   }
 
   /// Sends several files, and waits until each has arrived or failed: one that fails, or that the peer declines, leaves the
@@ -29,16 +33,25 @@ extension Client {
   ///   - peer: as for one file.
   ///   - together: offers the files as the contents of one session, up to 16 at a time, so that the peer can answer them as
   ///     one and they go side by side. Else each has a session for itself, one after the other: clients such as
-  ///     Conversations, Dino and Gajim handle one file a session.
+  ///     Conversations, Dino and Gajim handle one file a session. Files that are offered together are not uploaded.
   ///   - body: told what happens, beside each transfer.
   /// - Returns: what became of each file, in their order.
-  /// - Throws: `CallError` when files could not be offered: one cannot be read, nobody is there.
+  /// - Throws: `CallError` when files could not be offered together: one cannot be read, nobody is there.
   public func send(
     _ files: [OutgoingFile], to peer: JID, together: Bool = false,
     _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> [Result<FileReceipt, CallError>] {
-    let count = together ? JingleSession.maximumOfferedContents : 1
     var results: [Result<FileReceipt, CallError>] = []
+    guard together else {
+      for file in files {
+        do { results.append(.success(try await send(file, to: peer, body))) } catch let error as CallError {
+          results.append(.failure(error))
+        }
+        try Task.checkCancellation()
+      }
+      return results
+    }
+    let count = JingleSession.maximumOfferedContents
     for start in stride(from: 0, to: files.count, by: count) {
       try Task.checkCancellation()
       results += try await sendTogether(Array(files[start..<min(files.count, start + count)]), to: peer, body)
@@ -104,6 +117,7 @@ extension Client {
   func receiveFile(
     _ id: UUID, into directory: String, _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async throws -> FileReceipt {
+    if let shared = web.underWay[id] { return try await fetch(shared, into: directory, body) }
     guard let transfer = transfer(id), !transfer.isAnswered else {
       throw CallError(.failed, "The offer was withdrawn.")
     }
@@ -115,6 +129,7 @@ extension Client {
 
   /// Ends a transfer, or declines one that was not answered. Does nothing when it is over.
   func cancelTransfer(_ id: UUID) {
+    if cancelWebTransfer(id) { return }
     guard let transfer = transfer(id) else { return }
     transfer.isAnswered = true
     carryOut(transfer.machine.end(.cancelled), of: transfer)
@@ -199,6 +214,7 @@ extension FileTransferWay {
     case .dataChannel: DataChannelTransport.Form.allCases.map(\.feature)
     case .socks5: [SOCKS5Transport.namespace]
     case .inBand: [InBandTransport.namespace]
+    case .upload: []
     }
   }
 

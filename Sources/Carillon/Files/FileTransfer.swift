@@ -17,7 +17,7 @@ public struct OutgoingFile: Sendable {
   public var mediaType: String?
   /// Words about it, for people.
   public var text: String?
-  /// How it may go, best first.
+  /// How it may go, best first; `upload` comes after all others in any case.
   public var ways = FileTransferWay.allCases
 
   public init(path: String) { content = .path(path) }
@@ -51,6 +51,12 @@ public enum FileTransferWay: String, Sendable, Hashable, CaseIterable {
   case socks5 = "s5b"
   /// Through both sides' servers, inside of stanzas (XEP-0261). The servers can read them.
   case inBand = "ibb"
+  /// To a web server of the account's own server, where the peer fetches it (XEP-0363): for who is not online, takes no
+  /// files by Jingle, or cannot be reached. The server, and whoever learns the address, can read it.
+  case upload
+
+  /// Those that need the peer online.
+  static let direct: [FileTransferWay] = [.dataChannel, .socks5, .inBand]
 
   /// Whether nobody between the two ends can read the bytes.
   public var isEncrypted: Bool { self == .dataChannel }
@@ -123,6 +129,17 @@ public final class FileTransfer: Sendable {
   private let id: UUID
   private let client: Client
 
+  init(
+    peer: JID, sid: String, file: FileSummary, events: AsyncStream<FileTransferEvent>, id: UUID, client: Client
+  ) {
+    self.peer = peer
+    self.sid = sid
+    self.file = file
+    self.events = events
+    self.id = id
+    self.client = client
+  }
+
   init(_ transfer: ActiveTransfer, client: Client) {
     peer = transfer.peer
     sid = transfer.sid
@@ -143,13 +160,16 @@ public struct IncomingFile: ~Copyable, Sendable {
   public let peer: JID
   public let sid: String
   public let file: FileSummary
+  /// The web server where the file lies, if it was shared as a link (see `Client.Handlers.onSharedFile`).
+  public let host: String?
   private let id: UUID
   private let client: Client
 
-  init(peer: JID, sid: String, file: FileSummary, id: UUID, client: Client) {
+  init(peer: JID, sid: String, file: FileSummary, host: String? = nil, id: UUID, client: Client) {
     self.peer = peer
     self.sid = sid
     self.file = file
+    self.host = host
     self.id = id
     self.client = client
   }

@@ -11,6 +11,9 @@ struct ReceiveCommand: AsyncParsableCommand {
       whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from there when it
       is offered again. What nobody went on with for a week is removed (--keep-parts).
 
+      Files that somebody shares as links (HTTP upload) are fetched if that is one of --from, or with --download, and never
+      with --relay-only: the web server learns this machine's address.
+
       --into - --once writes the file to standard output as it comes, and results and events to standard error. Do not
       trust it before the command has exited with 0: the hash is known last.
       """)
@@ -38,6 +41,9 @@ struct ReceiveCommand: AsyncParsableCommand {
     transform: { try Duration(argument: $0) })
   var keepParts = Duration.seconds(7 * 86_400)
 
+  @Flag(help: "Fetch files that are shared as links even without --from, from wherever the sender says.")
+  var download = false
+
   @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
   var relayOnly = false
 
@@ -63,13 +69,18 @@ struct ReceiveCommand: AsyncParsableCommand {
       var handlers = session.handlers()
       handlers.allowsFile = { [senders] peer in senders.isEmpty || senders.contains { $0 == peer || $0 == peer.bare } }
       handlers.allowsCall = handlers.allowsFile
+      let refusal = noDownload
       let isTaken = Atomic(false)
-      handlers.onFile = { [into, isStream] offer in
+      let take: @Sendable (consuming IncomingFile) async -> Void = { [into, isStream, once] offer in
         // Two files cannot go to one stream.
-        if isStream, isTaken.exchange(true, ordering: .relaxed) { return await offer.decline() }
+        if isStream, offer.host == nil, isTaken.exchange(true, ordering: .relaxed) { return await offer.decline() }
         let reporter = FileReporter(console, .incoming)
         let peer = offer.peer
-        reporter.offered(offer.file, by: peer, sid: offer.sid)
+        reporter.offered(offer.file, by: peer, sid: offer.sid, at: offer.host)
+        if let host = offer.host, let refusal {
+          reporter.ignored(offer.file, by: peer, sid: offer.sid, at: host, refusal)
+          return await offer.decline()
+        }
         do {
           let receipt =
             if isStream {
@@ -89,6 +100,8 @@ struct ReceiveCommand: AsyncParsableCommand {
           ended.yield(failure)
         }
       }
+      handlers.onFile = take
+      handlers.onSharedFile = take
       try await session.run([{ [handlers] in try await client.run(handlers) }]) {
         for await failure in endings where once {
           if let failure { throw failure }
@@ -102,6 +115,13 @@ struct ReceiveCommand: AsyncParsableCommand {
     try Self.check(into)
     let removed = try await IncomingFile.removeParts(in: into, olderThan: keepParts)
     if removed > 0 { console.progress("removed what was left of \(removed) old transfers in \(into)") }
+  }
+
+  /// Why files that are shared as links are left where they are.
+  private var noDownload: String? {
+    if isStream { return "they are fetched into folders only" }
+    if relayOnly { return "--relay-only: the web server would learn this machine's address" }
+    return senders.isEmpty && !download ? "neither --from nor --download allows it" : nil
   }
 
   private static func check(_ directory: String) throws {

@@ -7,7 +7,8 @@ struct SendCommand: AsyncParsableCommand {
     commandName: "send", abstract: "Send files.",
     discussion: """
       Sends the files one after the other, by the first way that both ends know and that works: a data channel, then TCP
-      (straight or by a proxy), then through the servers. The data channel alone is encrypted from end to end. A folder
+      (straight or by a proxy), then through the servers. The data channel alone is encrypted from end to end. To who is
+      not online, takes no files or cannot be reached, they go by way of this account's web server (HTTP upload). A folder
       stands for the files in it, without hidden ones and links; - stands for standard input, which --name gives a name.
       What broke off goes on where it stopped when it is sent again, but for standard input.
       """)
@@ -18,7 +19,7 @@ struct SendCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The account or device to send to.", valueName: "jid"), transform: parseJID)
   var to: JID
 
-  @Option(help: ArgumentHelp("auto, datachannel, s5b (over TCP) or ibb (through the servers).", valueName: "way"))
+  @Option(help: ArgumentHelp("auto, datachannel, s5b (over TCP), ibb (through the servers) or upload.", valueName: "way"))
   var transport = Transport.auto
 
   @Option(help: ArgumentHelp("What the receiver is to call it; of one file, or of standard input.", valueName: "name"))
@@ -31,7 +32,7 @@ struct SendCommand: AsyncParsableCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   enum Transport: String, ExpressibleByArgument, CaseIterable {
-    case auto, datachannel, s5b, ibb
+    case auto, datachannel, s5b, ibb, upload
 
     var ways: [FileTransferWay] {
       switch self {
@@ -39,6 +40,7 @@ struct SendCommand: AsyncParsableCommand {
       case .datachannel: [.dataChannel]
       case .s5b: [.socks5]
       case .ibb: [.inBand]
+      case .upload: [.upload]
       }
     }
   }
@@ -48,6 +50,7 @@ struct SendCommand: AsyncParsableCommand {
     guard files.contains("-") else { return }
     if files.count > 1 { throw ValidationError("Standard input (-) is sent alone.") }
     if name == nil { throw ValidationError("Standard input (-) has no name: give it one with --name.") }
+    if transport == .upload { throw ValidationError("Standard input (-) has no size yet, and a web server wants one.") }
   }
 
   func run() async throws {

@@ -13,9 +13,19 @@ struct FileReporter: Sendable {
     self.direction = direction
   }
 
-  func offered(_ file: FileSummary, by peer: JID, sid: String) {
-    console.event("file.offered", fields(file, peer, sid))
-    console.progress("\(peer) offers \(file.name)\(file.size.map { ", \(byteCount($0))" } ?? "")")
+  /// - Parameter host: the web server where it lies, if that is so.
+  func offered(_ file: FileSummary, by peer: JID, sid: String, at host: String? = nil) {
+    var more = JSONObject()
+    more["host"] = host.map { .string($0) }
+    console.event("file.offered", fields(file, peer, sid).merging(more))
+    let size = file.size.map { ", \(byteCount($0))" } ?? ""
+    console.progress("\(peer) offers \(file.name)\(size)\(host.map { ", at \(printable($0))" } ?? "")")
+  }
+
+  /// A file that was shared as a link is not fetched.
+  func ignored(_ file: FileSummary, by peer: JID, sid: String, at host: String, _ why: String) {
+    console.event("file.ignored", fields(file, peer, sid).merging(["host": .string(host), "reason": .string(why)]))
+    console.progress("\(file.name) is not fetched from \(printable(host)) (\(why))")
   }
 
   func follow(_ transfer: FileTransfer) async {
@@ -32,7 +42,7 @@ struct FileReporter: Sendable {
         if offset > 0 { more["offset"] = .integer(Int(offset)) }
         console.event("file.started", fields.merging(more))
         let from = offset > 0 ? ", from \(byteCount(offset)) on" : ""
-        console.progress("\(transfer.file.name): \(way.rawValue) (\(path))\(from)\(Self.warning(way))")
+        console.progress("\(transfer.file.name): \(way.rawValue) (\(path))\(from)\(Self.warning(way, path))")
       case .fellBack(let from, let to, let why):
         console.event(
           "file.fellBack",
@@ -62,6 +72,7 @@ struct FileReporter: Sendable {
     console.event(direction == .incoming ? "file.received" : "file.sent", fields)
     let proof =
       switch (direction, receipt.isConfirmed) {
+      case (.outgoing, false) where receipt.way == .upload: "the receiver was told where it lies"
       case (.incoming, true): "hash verified"
       case (.incoming, false): "the sender gave no hash"
       case (.outgoing, true): "the receiver has it"
@@ -71,13 +82,15 @@ struct FileReporter: Sendable {
       """
       file            \(printable(receipt.path ?? receipt.name)), \(byteCount(receipt.size)), \(proof)
       moved           \(byteCount(receipt.bytes)) in \(Duration.seconds(receipt.seconds).short), \(decimal(rate, places: 1)) MB/s
-      path            \(receipt.way.rawValue) (\(printable(receipt.route)))\(Self.warning(receipt.way))
+      path            \(receipt.way.rawValue) (\(printable(receipt.route)))\(Self.warning(receipt.way, receipt.route))
       sha-256         \(receipt.sha256)
       """)
   }
 
-  private static func warning(_ way: FileTransferWay) -> String {
-    way.isEncrypted ? "" : ", not encrypted from end to end"
+  private static func warning(_ way: FileTransferWay, _ route: String) -> String {
+    if way.isEncrypted { return "" }
+    let readers = way == .upload ? ": \(printable(route)) and whoever learns the address can read it" : ""
+    return ", not encrypted from end to end\(readers)"
   }
 
   private func fields(_ file: FileSummary, _ peer: JID, _ sid: String) -> JSONObject {
