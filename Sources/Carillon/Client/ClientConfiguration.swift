@@ -118,10 +118,13 @@ extension Client {
     /// Somebody who may call invites to a call that is not Jingle's between two (XEP-0482). Called again when the
     /// invitation is taken back, or another device of this account answers it.
     public var onInvitation: (@Sendable (CallInvitation) async -> Void)?
-    /// Decides who may offer files at all; nil lets everybody. Others are not told that this account is there.
+    /// Decides who may offer files at all, or ask for some; nil lets everybody. Others are not told that this account is
+    /// there.
     public var allowsFile: (@Sendable (JID) -> Bool)?
     /// Somebody offers a file. Returning without an answer declines; see `IncomingFile`. Without it, none are taken.
     public var onFile: (@Sendable (consuming IncomingFile) async throws -> Void)?
+    /// Somebody asks for a file. Returning without an answer declines; see `FileRequest`. Without it, none are given.
+    public var onFileRequest: (@Sendable (consuming FileRequest) async throws -> Void)?
     /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 

@@ -22,13 +22,13 @@ extension Client {
     try await inScope(try await propose([file], to: peer), body)[0].get()
   }
 
-  /// Sends several files, and waits until each has arrived or failed: one that fails, or that the peer declines, leaves the
-  /// others as they are.
+  /// Sends several files, and waits until each has arrived or failed: one that fails, or that the peer declines, leaves
+  /// the others as they are.
   ///
   /// - Parameters:
   ///   - peer: as for one file.
-  ///   - together: offers the files as the contents of one session, up to 16 at a time, so that the peer can answer them as
-  ///     one and they go side by side. Else each has a session for itself, one after the other: clients such as
+  ///   - together: offers the files as the contents of one session, up to 16 at a time, so that the peer can answer them
+  ///     as one and they go side by side. Else each has a session for itself, one after the other: clients such as
   ///     Conversations, Dino and Gajim handle one file a session.
   ///   - body: told what happens, beside each transfer.
   /// - Returns: what became of each file, in their order.
@@ -53,11 +53,14 @@ extension Client {
     let sources = try files.map { try SourceFile($0.path, on: FileThreads.shared.next()) }
     let device = try await fileDevice(of: peer)
     let ways = try files.map { try Self.ways(to: device, of: $0.ways) }
+    let thumbnails = try files.map { try $0.thumbnail?.data() }
     let session = try openSession(with: device.jid, files: files.count)
     let transfers = files.indices.map { index in
       let transfer = ActiveTransfer(
         proposing: files[index].description(of: sources[index]), .sending, in: session, ways: ways[index])
       transfer.source = sources[index]
+      transfer.thumbnail = thumbnails[index]
+      transfer.file.thumbnails = files[index].thumbnail?.announcement(of: thumbnails[index]) ?? []
       return transfer
     }
     begin(transfers, with: device.info)
@@ -115,8 +118,9 @@ extension Client {
   /// Ends a transfer, or declines one that was not answered. Does nothing when it is over.
   func cancelTransfer(_ id: UUID) {
     guard let transfer = transfer(id) else { return }
+    let isRefused = !transfer.isAnswered && transfer.direction == .sending
     transfer.isAnswered = true
-    carryOut(transfer.machine.end(.cancelled), of: transfer)
+    carryOut(transfer.machine.end(isRefused ? .notAvailable : .cancelled), of: transfer)
     rearm()
   }
 

@@ -8,7 +8,7 @@ struct ReceiveCommand: AsyncParsableCommand {
     discussion: """
       Takes every file that is offered, until interrupted; with --once, the first. A file is put into the folder when it is
       whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from there when it
-      is offered again.
+      is offered again. With --request, asks for one file instead, and exits as its transfer ended.
       """)
 
   @Option(help: ArgumentHelp("The folder that files are put into.", valueName: "dir"))
@@ -23,6 +23,9 @@ struct ReceiveCommand: AsyncParsableCommand {
   @Flag(help: "Take one file, then exit as its transfer ended.")
   var once = false
 
+  @Option(help: ArgumentHelp("Ask the one account or device of --from for the file of this name.", valueName: "name"))
+  var request: String?
+
   @Option(
     help: ArgumentHelp("Decline files that are larger, such as 500M or 2G.", valueName: "size"),
     transform: { try ByteCount(argument: $0) })
@@ -33,6 +36,10 @@ struct ReceiveCommand: AsyncParsableCommand {
 
   @OptionGroup(title: "Account") var accountOptions: AccountOptions
   @OptionGroup(title: "Output") var output: OutputOptions
+
+  func validate() throws {
+    if request != nil, senders.count != 1 { throw ValidationError("--request takes one --from: whom to ask.") }
+  }
 
   func run() async throws {
     try await Session.reporting(output) { console in
@@ -61,7 +68,14 @@ struct ReceiveCommand: AsyncParsableCommand {
           ended.yield(failure)
         }
       }
-      try await session.run([{ [handlers] in try await client.run(handlers) }]) {
+      try await session.run([{ [handlers] in try await client.run(handlers) }]) { [request, into, senders] in
+        if let request {
+          let reporter = FileReporter(console, .incoming)
+          let receipt = try await client.request(FileSelector(name: request), from: senders[0], into: into) {
+            await reporter.follow($0)
+          }
+          return reporter.tell(receipt, of: senders[0])
+        }
         for await failure in endings where once {
           if let failure { throw failure }
           return

@@ -23,6 +23,9 @@ struct SendCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("What the receiver is to call it; of one file.", valueName: "name"))
   var name: String?
 
+  @Flag(help: "Offer all files in one session. Many clients handle one file a session only.")
+  var together = false
+
   @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
   var relayOnly = false
 
@@ -55,11 +58,21 @@ struct SendCommand: AsyncParsableCommand {
       let paths = try files.flatMap { try Self.expand($0) }
       let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
       let handlers = session.handlers()
-      try await session.run([{ try await client.run(handlers) }]) { [transport, name, to] in
-        for path in paths {
+      try await session.run([{ try await client.run(handlers) }]) { [transport, name, to, together] in
+        let files = paths.map { path in
           var file = OutgoingFile(path: path)
           file.name = name
           file.ways = transport.ways
+          return file
+        }
+        if together {
+          let results = try await client.send(files, to: to, together: true) {
+            await FileReporter(console, .outgoing).follow($0)
+          }
+          for result in results { FileReporter(console, .outgoing).tell(try result.get(), of: to) }
+          return
+        }
+        for file in files {
           let reporter = FileReporter(console, .outgoing)
           let receipt = try await client.send(file, to: to) { await reporter.follow($0) }
           reporter.tell(receipt, of: to)
