@@ -421,6 +421,51 @@ extension [JingleSession.Output] {
     #expect(drain(&session).requests.map(\.action) == [.sessionInitiate])
   }
 
+  @Test func `A part of an offer is rejected with its reason, before the rest is accepted`() throws {
+    let offer = Jingle(.sessionInitiate, sid: sid, contents: [voice, content("video"), content("slides")])
+    var callee = try JingleSession(answering: offer, from: romeo, id: "0", own: juliet)
+    var caller = JingleSession(initiating: sid, own: romeo, peer: juliet)
+    caller.initiate(offer.contents)
+    _ = (drain(&callee), drain(&caller))
+    callee.rejectContents(["video", "video", "nothing"], Self.declined)
+    let rejection = Jingle(
+      .contentReject, sid: sid, contents: [Jingle.Content(name: "video")], reason: Self.declined)
+    #expect(drain(&callee).requests == [rejection])
+    #expect(
+      caller.take(.contentReject, rejection.contents, reason: Self.declined)
+        == [caller.granted, .event(.acknowledged), .event(.removed(contents: ["video"], Self.declined))])
+
+    var other = callee
+    callee.accept([voiceAnswer])
+    #expect(drain(&callee).requests.map(\.action) == [.sessionAccept])
+    #expect(caller.take(.sessionAccept, [voiceAnswer], id: "y").events.count == 1)
+    #expect(caller.agreedContents.keys.sorted() == ["voice"])
+
+    other.rejectContents(["voice", "slides"], Self.declined)
+    #expect(drain(&other).requests.map(\.action) == [.contentReject, .contentReject, .sessionTerminate])
+    #expect(other.phase == .ended)
+  }
+
+  @Test(arguments: parties)
+  func `A content that has served its purpose is told of no more, and its name can be the peer's again`(
+    role: Jingle.Party
+  ) {
+    var session = running(role)
+    _ = session.take(.contentAdd, [content("video", creator: role.other)], id: "1")
+    session.acceptContents([content("video")])
+    let accept = drain(&session).token ?? 0
+    _ = session.take(.result(nil), for: accept)
+    session.forget("video")
+    session.forget("nothing")
+    #expect(drain(&session).isEmpty)
+    #expect(session.agreedContents.keys.sorted() == ["voice"])
+    // The peer may not know yet that it has.
+    #expect(session.take(.contentRemove, [Jingle.Content(name: "video")], id: "2").count == 1)
+    #expect(session.phase == .active)
+    let again = session.take(.contentAdd, [content("video", creator: role.other)], id: "3")
+    #expect(again.events == [.offeredContents([content("video", creator: role.other)], [])])
+  }
+
   @Test func `An answer that lacks contents of the offer declines them`() {
     var session = JingleSession(initiating: sid, own: romeo, peer: juliet)
     session.initiate([voice, content("video")])

@@ -114,7 +114,7 @@ public actor Client {
           Jingle.namespace, RTPDescription.namespace, RTPDescription.feature("audio"), RTPDescription.feature("video"),
           ICETransport.namespace, DTLSFingerprint.namespace, JingleMessage.namespace, RTPInfo.namespace,
           RTPFeedback.namespace, RTPHeaderExtension.namespace, ContentGroup.feature, RTPSource.feature,
-          Capabilities.namespace, InBandBytestream.namespace,
+          Capabilities.namespace, InBandBytestream.namespace, BitsOfBinary.namespace, Thumbnail.namespace,
         ] + FileTransferWay.allCases.flatMap(\.features) + FileDescription.features + HashAlgorithm.features),
       node: "urn:carillon")
   }

@@ -123,7 +123,8 @@ extension Client {
     /// Somebody who may call invites to a call that is not Jingle's between two (XEP-0482). Called again when the
     /// invitation is taken back, or another device of this account answers it.
     public var onInvitation: (@Sendable (CallInvitation) async -> Void)?
-    /// Decides who may offer files at all; nil lets everybody. Others are not told that this account is there.
+    /// Decides who may offer files at all, or ask for some; nil lets everybody. Others are not told that this account is
+    /// there.
     public var allowsFile: (@Sendable (JID) -> Bool)?
     /// Somebody offers a file. Returning without an answer declines; see `IncomingFile`. Without it, none are taken.
     public var onFile: (@Sendable (consuming IncomingFile) async throws -> Void)?
@@ -132,6 +133,8 @@ extension Client {
     /// which may be one that only this machine reaches: set this only for senders that are trusted so far. Without it,
     /// and where `Configuration.relayOnly` hides this machine, nothing is fetched.
     public var onSharedFile: (@Sendable (consuming IncomingFile) async throws -> Void)?
+    /// Somebody asks for a file. Returning without an answer declines; see `FileRequest`. Without it, none are given.
+    public var onFileRequest: (@Sendable (consuming FileRequest) async throws -> Void)?
     /// Somebody calls. Returning without an answer declines; see `IncomingCall`.
     public var onCall: (@Sendable (consuming IncomingCall) async throws -> Void)?
 

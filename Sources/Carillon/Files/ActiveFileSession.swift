@@ -14,6 +14,8 @@ final class ActiveFileSession {
   var ending = FileSession([])
   /// Those under way, in the order in which they came.
   private(set) var transfers: [ActiveTransfer] = []
+  /// Thumbnails that the peer sent along. Bound: `Thumbnail.maximumCount`, later ones dropped.
+  private(set) var bits: [BitsOfBinary] = []
   /// How many files there ever were.
   private var count = 0
 
@@ -28,6 +30,15 @@ final class ActiveFileSession {
   /// Whom news of a file are about. Where there is one file only, its name may be left out, or be another.
   func transfer(_ content: FileInfo.Content) -> ActiveTransfer? {
     count == 1 ? transfers.first : content.name.flatMap { self[$0] }
+  }
+
+  /// Keeps the data that stands in a stanza of the peer's.
+  ///
+  /// - Specification: XEP-0231 §3
+  func keepBits(of jingle: Jingle) {
+    for payload in jingle.payloads where bits.count < Thumbnail.maximumCount {
+      if let data = try? BitsOfBinary(payload), data.isGenuine == true { bits.append(data) }
+    }
   }
 
   /// A name for a content of this side.

@@ -69,6 +69,10 @@ final class ActiveTransfer {
   var candidateCount = 0
   var stream: (any Bytestream)?
 
+  /// Where to put what was asked for.
+  var directory: String?
+  /// What the peer may ask for while it lasts.
+  var thumbnail: BitsOfBinary?
   var source: (any FileSource)?
   var part: (any FileSink)?
   /// How many bytes were there before.
@@ -143,12 +147,23 @@ final class ActiveTransfer {
   var summary: FileSummary {
     FileSummary(
       name: SafeFileName.reduced(file.name), size: file.size, mediaType: file.mediaType,
-      text: file.descriptions.first?.text)
+      text: file.descriptions.first?.text, thumbnail: file.thumbnails.first.map(FileSummary.Thumbnail.init))
   }
 
   /// As the session's contents say who sends.
   var senders: Jingle.Senders {
     Jingle.Senders(session.jingle.role, sends: direction == .sending, receives: direction == .receiving)
+  }
+
+  /// Opens the part that there is of the file, or begins one.
+  func openPart(in directory: String) throws(CallError) -> PartialFile {
+    let identity = PartialFile.Identity(
+      peer: peer.bare.description, name: file.name ?? "", size: file.size, date: file.date.map { DateTime.format($0) },
+      hash: file.hashes.strongest.map { "\($0.algorithm.rawValue):\($0.hexadecimal)" })
+    // Without a date or a hash, another file of the same name and size could not be told apart.
+    return try PartialFile(
+      of: identity, in: directory, resumes: identity.date != nil || identity.hash != nil,
+      on: FileThreads.shared.next())
   }
 
   func tell(_ event: FileTransferEvent) {

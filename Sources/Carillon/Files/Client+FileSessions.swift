@@ -17,12 +17,15 @@ extension Client {
         deciding: [.contents, .transports]))
     fileSessions[session.handle] = session
     _ = router.add(session.handle, sid: offer.sid, peer: from)
+    session.keepBits(of: offer)
     pump(session)
     take(offer.contents, into: session)
   }
 
   /// Whether a peer's files, or its requests for some, are heard of.
-  func mayOfferFiles(_ peer: JID) -> Bool { handlers.onFile != nil && handlers.allowsFile?(peer) ?? true }
+  func mayOfferFiles(_ peer: JID) -> Bool {
+    (handlers.onFile != nil || handlers.onFileRequest != nil) && handlers.allowsFile?(peer) ?? true
+  }
 
   /// Bounds the files under way, and the sessions with those that wait for the peer's last word.
   func hasRoom(forFiles count: Int) -> Bool {
@@ -42,12 +45,11 @@ extension Client {
     let others = contents.filter { $0.description?.file == nil }.map(\.name)
     if !others.isEmpty { session.jingle.rejectContents(others, Jingle.Reason(.unsupportedApplications)) }
     for transfer in taken {
-      if transfer.direction == .sending {
-        // Nothing is given that is asked for.
-        carryOut(transfer.machine.end(.notAvailable), of: transfer)
-      } else if transfer.offered.flatMap(FileTransferWay.init) == nil {
-        let error = CallError(.nothingInCommon, "\(transfer.peer) offers a file by a way that is not known here.")
+      if transfer.offered.flatMap(FileTransferWay.init) == nil {
+        let error = CallError(.nothingInCommon, "\(transfer.peer) chose a way that is not known here.")
         fail(transfer, error, telling: Jingle.Reason(.unsupportedTransports))
+      } else if transfer.direction == .sending {
+        requestToHandler(transfer)
       } else {
         offerToHandler(transfer)
       }
@@ -65,7 +67,7 @@ extension Client {
   }
 
   private func offerToHandler(_ transfer: ActiveTransfer) {
-    guard let onFile = handlers.onFile else { return }
+    guard let onFile = handlers.onFile else { return cancelTransfer(transfer.id) }
     let (id, sid, peer, file) = (transfer.id, transfer.sid, transfer.peer, transfer.summary)
     handle(transfer) {
       try await onFile(IncomingFile(peer: peer, sid: sid, file: file, id: id, client: self))
@@ -73,7 +75,7 @@ extension Client {
   }
 
   /// Lets a handler decide about a file. It is cancelled when the peer takes the file back before.
-  private func handle(_ transfer: ActiveTransfer, by handler: @escaping @Sendable () async throws -> Void) {
+  func handle(_ transfer: ActiveTransfer, by handler: @escaping @Sendable () async throws -> Void) {
     let (id, sid, withdrawal, logger) = (transfer.id, transfer.sid, transfer.withdrawal, logger)
     let isUnderWay = spawn {
       await withDiscardingTaskGroup { group in
@@ -98,6 +100,7 @@ extension Client {
 
   func deliver(_ jingle: Jingle, _ iq: IQ, to session: ActiveFileSession) {
     guard let from = iq.from else { return }
+    session.keepBits(of: jingle)
     session.jingle.receive(jingle, from: from, id: iq.id)
     pump(session)
     rearm()
@@ -183,7 +186,13 @@ extension Client {
     guard let transfer = session[content.name] else { return }
     transfer.tell(.accepted)
     transfer.offered = content.transport
-    carryOut(transfer.machine.accepted(content.description?.file, at: SystemClock.now), of: transfer)
+    let answer = content.description?.file
+    if transfer.direction == .sending {
+      carryOut(transfer.machine.accepted(answer, at: SystemClock.now), of: transfer)
+    } else {
+      let id = transfer.id
+      spawn { await self.requestAccepted(id, answer) }
+    }
   }
 
   // MARK: The transfer's wishes

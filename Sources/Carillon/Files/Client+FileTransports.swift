@@ -14,7 +14,8 @@ extension Client {
 
   /// Makes this side's end of the transport, and has it told with the description.
   private func propose(_ id: UUID, _ description: FileDescription) async {
-    guard let transfer = transfer(id), let transport = await open(transfer.way, of: transfer), transfer.result == nil else { return }
+    guard let transfer = transfer(id), let transport = await open(transfer.way, of: transfer), transfer.result == nil
+    else { return }
     let session = transfer.session
     transfer.proposal = Jingle.Content(
       creator: transfer.isOutgoing ? session.jingle.role : session.jingle.role.other, name: transfer.content,
@@ -23,8 +24,8 @@ extension Client {
     rearm()
   }
 
-  /// Goes on with a session as far as its files let it. The peer's offer is answered as a whole, once each file in it was
-  /// decided about; and this side's offer or answer is sent once each has its end of a transport.
+  /// Goes on with a session as far as its files let it. The peer's offer is answered as a whole, once each file in it
+  /// was decided about; and this side's offer or answer is sent once each has its end of a transport.
   ///
   /// - Specification: XEP-0166 §7.2.8, §7.2.10
   func proceed(_ session: ActiveFileSession) {
@@ -73,14 +74,7 @@ extension Client {
       return carryOut(transfer.machine.end(.tooLarge), of: transfer)
     }
     do throws(CallError) {
-      let date = transfer.file.date.map { DateTime.format($0) }
-      let identity = PartialFile.Identity(
-        peer: transfer.peer.bare.description, name: transfer.file.name ?? "", size: transfer.file.size,
-        date: date, hash: transfer.file.hashes.strongest.map { "\($0.algorithm.rawValue):\($0.hexadecimal)" })
-      // Without a date or a hash, another file of the same name and size could not be told apart.
-      let part = try PartialFile(
-        of: identity, in: directory, resumes: identity.date != nil || identity.hash != nil,
-        on: FileThreads.shared.next())
+      let part = try transfer.openPart(in: directory)
       transfer.part = part
       let count = await part.count
       guard transfer.result == nil else { return await part.end(after: nil) }
@@ -109,6 +103,12 @@ extension Client {
     case .socks5: transfer.local = await openSOCKS5(of: transfer).map { .socks5($0) }
     case .inBand:
       let offered = transfer.offered?.inBand
+      if let sid = offered?.sid, transfers.values.contains(where: {
+        $0 !== transfer && $0.peer == transfer.peer && $0.local?.inBand?.sid == sid
+      }) {
+        transportFailed("its id is that of another one", of: transfer)
+        return nil
+      }
       transfer.local = .inBand(offered?.accepting() ?? InBandTransport(sid: StanzaID.random(using: &random)))
     // No session goes by it.
     case .upload: return nil

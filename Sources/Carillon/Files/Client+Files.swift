@@ -26,13 +26,13 @@ extension Client {
     return try await sendTogether([file], to: peer, body)[0].get()
   }
 
-  /// Sends several files, and waits until each has arrived or failed: one that fails, or that the peer declines, leaves the
-  /// others as they are.
+  /// Sends several files, and waits until each has arrived or failed: one that fails, or that the peer declines, leaves
+  /// the others as they are.
   ///
   /// - Parameters:
   ///   - peer: as for one file.
-  ///   - together: offers the files as the contents of one session, up to 16 at a time, so that the peer can answer them as
-  ///     one and they go side by side. Else each has a session for itself, one after the other: clients such as
+  ///   - together: offers the files as the contents of one session, up to 16 at a time, so that the peer can answer them
+  ///     as one and they go side by side. Else each has a session for itself, one after the other: clients such as
   ///     Conversations, Dino and Gajim handle one file a session. Files that are offered together are not uploaded.
   ///   - body: told what happens, beside each transfer.
   /// - Returns: what became of each file, in their order.
@@ -67,11 +67,14 @@ extension Client {
     let sources = try files.map { try $0.open() }
     let device = try await fileDevice(of: peer)
     let ways = try files.map { try Self.ways(to: device, of: $0.ways) }
+    let thumbnails = try files.map { try $0.thumbnail?.data() }
     let session = try openSession(with: device.jid, files: files.count)
     let transfers = files.indices.map { index in
       let transfer = ActiveTransfer(
         proposing: files[index].description(of: sources[index]), .sending, in: session, ways: ways[index])
       transfer.source = sources[index]
+      transfer.thumbnail = thumbnails[index]
+      transfer.file.thumbnails = files[index].thumbnail?.announcement(of: thumbnails[index]) ?? []
       return transfer
     }
     begin(transfers, with: device.info)
@@ -131,8 +134,9 @@ extension Client {
   func cancelTransfer(_ id: UUID) {
     if cancelWebTransfer(id) { return }
     guard let transfer = transfer(id) else { return }
+    let isRefused = !transfer.isAnswered && transfer.direction == .sending
     transfer.isAnswered = true
-    carryOut(transfer.machine.end(.cancelled), of: transfer)
+    carryOut(transfer.machine.end(isRefused ? .notAvailable : .cancelled), of: transfer)
     rearm()
   }
 

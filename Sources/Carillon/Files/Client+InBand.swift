@@ -22,7 +22,7 @@ extension Client {
       peer: transfer.peer, open: transport.open, idPrefix: StanzaID.random(using: &random))
     let outlet = outlet
     let stream =
-      transfer.isOutgoing
+      transfer.session.jingle.role == .initiator
       ? InBandByteStream(opening: settings) { outlet.send($0) }
       : InBandByteStream(accepting: settings) { outlet.send($0) }
     transfer.inBand = stream

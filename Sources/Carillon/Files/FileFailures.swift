@@ -12,7 +12,7 @@ extension Client {
     return switch failure {
     case .local(.cancelled): CallError(.failed, "The transfer of \(name) was cancelled.", cause: failure)
     case .local(.notAvailable):
-      CallError(.failed, "\(peer) asks for a file, and none is given on request.", cause: failure)
+      CallError(.failed, "\(peer) asked for a file and was not given it.", cause: failure)
     case .local(.tooLarge): CallError(.output, "\(name) is larger than is taken here.", cause: failure)
     case .local(.fileFailed):
       transfer.fileError
@@ -20,10 +20,13 @@ extension Client {
     case .declined(let reason) where reason?.condition == .busy:
       CallError(.busy, "\(peer.bare) is busy. Try again later.", cause: failure)
     case .declined(let reason):
-      CallError(.declined, "\(peer.bare) does not take \(name)\(Self.words(reason)).", cause: failure)
+      CallError(
+        .declined,
+        "\(peer.bare) does not \(transfer.direction == .sending ? "take" : "give") \(name)\(Self.words(reason)).",
+        cause: failure)
     case .endedByPeer(let reason):
       CallError(.failed, "\(peer) ended the transfer of \(name)\(Self.words(reason)).", cause: failure)
-    case .notAvailable: CallError(.failed, "\(peer) has no such file.", cause: failure)
+    case .notAvailable: CallError(.declined, "\(peer) has no such file, or does not give it.", cause: failure)
     case .tooLarge: CallError(.output, "There is no room for \(name) at the other end, or here.", cause: failure)
     case .outsideFile: CallError(.protocolViolation, "\(peer) wants a part that \(name) has not.", cause: failure)
     case .unanswered: CallError(.noAnswer, "\(peer) did not answer the offer of \(name).", cause: failure)

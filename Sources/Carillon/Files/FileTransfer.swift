@@ -17,6 +17,8 @@ public struct OutgoingFile: Sendable {
   public var mediaType: String?
   /// Words about it, for people.
   public var text: String?
+  /// A small picture of it, which the peer may ask for while the file is offered and sent.
+  public var thumbnail: FileThumbnail?
   /// How it may go, best first; `upload` comes after all others in any case.
   public var ways = FileTransferWay.allCases
 
@@ -70,6 +72,8 @@ public struct FileSummary: Sendable, Hashable {
   public var size: Int64?
   public var mediaType: String?
   public var text: String?
+  /// A small picture of it, if there is one.
+  public var thumbnail: Thumbnail?
 }
 
 /// What happens in a transfer, in this order; progress comes again and again.
@@ -155,7 +159,8 @@ public final class FileTransfer: Sendable {
 
 /// Somebody offers a file: to be answered exactly once.
 ///
-/// Returning from the handler without an answer declines.
+/// Returning from the handler without an answer declines. Files that are offered together, in one session, are answered
+/// together: none begins before each of them was answered.
 public struct IncomingFile: ~Copyable, Sendable {
   public let peer: JID
   public let sid: String
@@ -173,6 +178,13 @@ public struct IncomingFile: ~Copyable, Sendable {
     self.id = id
     self.client = client
   }
+
+  /// Fetches the small picture of the file that `file.thumbnail` tells of, from the peer, within 15 seconds. What
+  /// arrives is at most 64 KiB and has the hash that was announced; decode it with care all the same.
+  ///
+  /// - Returns: nil when there is none, or none that the peer itself has.
+  /// - Throws: `CallError` when it cannot be had, or is another.
+  public func thumbnail() async throws -> FileThumbnail? { try await client.thumbnail(id) }
 
   /// Takes the file. What came of it before, from this account into this folder, is gone on with.
   ///

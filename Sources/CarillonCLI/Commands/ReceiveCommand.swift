@@ -11,6 +11,8 @@ struct ReceiveCommand: AsyncParsableCommand {
       whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from there when it
       is offered again. What nobody went on with for a week is removed (--keep-parts).
 
+      With --request, asks for one file instead, and exits as its transfer ended.
+
       Files that somebody shares as links (HTTP upload) are fetched if that is one of --from, or with --download, and never
       with --relay-only: the web server learns this machine's address.
 
@@ -29,6 +31,9 @@ struct ReceiveCommand: AsyncParsableCommand {
 
   @Flag(help: "Take one file, then exit as its transfer ended.")
   var once = false
+
+  @Option(help: ArgumentHelp("Ask the one account or device of --from for the file of this name.", valueName: "name"))
+  var request: String?
 
   @Option(
     help: ArgumentHelp("Decline files that are larger, such as 500M or 2G.", valueName: "size"),
@@ -54,6 +59,9 @@ struct ReceiveCommand: AsyncParsableCommand {
 
   func validate() throws {
     if isStream, !once { throw ValidationError("Standard output (--into -) is for one file: add --once.") }
+    guard request != nil else { return }
+    if senders.count != 1 { throw ValidationError("--request takes one --from: whom to ask.") }
+    if isStream { throw ValidationError("A file that is asked for (--request) is received into a folder.") }
   }
 
   func run() async throws {
@@ -102,7 +110,14 @@ struct ReceiveCommand: AsyncParsableCommand {
       }
       handlers.onFile = take
       handlers.onSharedFile = take
-      try await session.run([{ [handlers] in try await client.run(handlers) }]) {
+      try await session.run([{ [handlers] in try await client.run(handlers) }]) { [request, into, senders] in
+        if let request {
+          let reporter = FileReporter(console, .incoming)
+          let receipt = try await client.request(FileSelector(name: request), from: senders[0], into: into) {
+            await reporter.follow($0)
+          }
+          return reporter.tell(receipt, of: senders[0])
+        }
         for await failure in endings where once {
           if let failure { throw failure }
           return

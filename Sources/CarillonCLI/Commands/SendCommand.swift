@@ -25,6 +25,9 @@ struct SendCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("What the receiver is to call it; of one file, or of standard input.", valueName: "name"))
   var name: String?
 
+  @Flag(help: "Offer all files in one session. Many clients handle one file a session only.")
+  var together = false
+
   @Flag(help: "Use only relays and proxies, so that the peer never learns this machine's addresses.")
   var relayOnly = false
 
@@ -62,7 +65,15 @@ struct SendCommand: AsyncParsableCommand {
       let outgoing = try outgoingFiles(console)
       let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
       let handlers = session.handlers()
-      try await session.run([{ try await client.run(handlers) }]) { [to] in
+      try await session.run([{ try await client.run(handlers) }]) { [to, together] in
+        if together {
+          let results = try await client.send(outgoing, to: to, together: true) {
+            await FileReporter(console, .outgoing).follow($0)
+          }
+          for case .success(let receipt) in results { FileReporter(console, .outgoing).tell(receipt, of: to) }
+          for result in results { _ = try result.get() }
+          return
+        }
         for file in outgoing {
           let reporter = FileReporter(console, .outgoing)
           let receipt = try await client.send(file, to: to) { await reporter.follow($0) }

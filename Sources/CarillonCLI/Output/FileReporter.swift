@@ -100,6 +100,13 @@ struct FileReporter: Sendable {
     ]
     fields["size"] = file.size.map { .integer(Int($0)) }
     fields["mediaType"] = file.mediaType.map { .string($0) }
+    if let thumbnail = file.thumbnail {
+      var described: JSONObject = ["uri": .string(thumbnail.uri)]
+      described["mediaType"] = thumbnail.mediaType.map { .string($0) }
+      described["width"] = thumbnail.width.map { .integer($0) }
+      described["height"] = thumbnail.height.map { .integer($0) }
+      fields["thumbnail"] = .object(described)
+    }
     return fields
   }
 

@@ -55,8 +55,8 @@ extension JingleSession {
     }
   }
 
-  /// Does not let contents of the peer in: those that it added, and until the session is accepted those of its offer. One
-  /// that the peer took back meanwhile is passed over.
+  /// Does not let contents of the peer in: those that it added, and until the session is accepted those of its offer.
+  /// One that the peer took back meanwhile is passed over.
   ///
   /// - Specification: XEP-0166 §7.2.4, XEP-0234 §9.1
   package mutating func rejectContents(_ names: [String], _ reason: Jingle.Reason) {

@@ -9,6 +9,12 @@ package struct HashValue: Hashable, Sendable {
     self.bytes = bytes
   }
 
+  /// nil when these are not as many digits as the function's values have.
+  package init?(_ algorithm: HashAlgorithm, hexadecimal text: String) {
+    guard let bytes = [UInt8](hexadecimal: text.lowercased()), bytes.count == algorithm.length else { return nil }
+    self.init(algorithm, bytes)
+  }
+
   /// In lower-case digits.
   package var hexadecimal: String { bytes.hexadecimal }
 }
