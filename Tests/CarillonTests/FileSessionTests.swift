@@ -203,6 +203,59 @@ struct FileSessionTests {
     #expect(log.entries.filter { $0.action == .sessionInitiate }.map(\.contents.count) == [16, 2])
   }
 
+  @Test("Each file of a session, offered or asked for, falls back by itself", arguments: [true, false])
+  func fallBack(isOffered: Bool) async throws {
+    let folders = try Folders()
+    let paths = try ["open-a", "open-b"].map { try folders.make($0, 50_000) }
+    // Every candidate is one where nobody listens.
+    let server = InMemoryServer(rewriting: { stanza in
+      stanza.changing("candidate") { $0[attribute: "port"] = "1" }
+    })
+    let inbox = folders.inbox
+    var handlers = giving(from: folders.root)
+    handlers.onFile = { try await $0.receive(into: inbox) }
+    let ways: [FileTransferWay] = [.socks5, .inBand]
+    try await withPair(server, bob: handlers) { alice, _ in
+      let receipts: [FileReceipt]
+      if isOffered {
+        let offers = paths.map { path in
+          var file = OutgoingFile(path: path)
+          file.ways = ways
+          return file
+        }
+        receipts = try await alice.send(offers, to: Self.bob, together: true).map { try $0.get() }
+      } else {
+        async let a = alice.request(FileSelector(name: "open-a"), from: Self.bob, into: inbox, ways: ways)
+        async let b = alice.request(FileSelector(name: "open-b"), from: Self.bob, into: inbox, ways: ways)
+        receipts = [try await a, try await b]
+      }
+      #expect(receipts.map(\.way) == [.inBand, .inBand])
+    }
+    #expect(folders.hasArrived("open-a", "open-b"))
+  }
+
+  @Test("A sender whose peer is gone, or that is stopped, has no session left")
+  func stopped() async throws {
+    let folders = try Folders()
+    let paths = try ["a", "b"].map { try folders.make($0, 5_000) }
+    var handlers = Client.Handlers()
+    let offered = Log<String>()
+    let cancelled = Log<String>()
+    handlers.onFile = { offer in
+      offered.append(offer.file.name)
+      do { try await Task.sleep(for: .seconds(600)) } catch { cancelled.append(offer.file.name) }
+    }
+    try await withPair(bob: handlers) { alice, _ in
+      let sending = Task { try await alice.send(files(paths), to: Self.bob, together: true) }
+      try await until { offered.entries.count == 2 }
+      sending.cancel()
+      let results = try await sending.value
+      #expect(results.map(\.code) == [.failed, .failed])
+      // Who has not answered is told that there is nothing to answer any more.
+      try await until { cancelled.entries.count == 2 }
+    }
+  }
+
   // MARK: Scripts
 
   private func content(
@@ -508,7 +561,8 @@ struct FileSessionTests {
         // Shorter than what there is of it.
         try Data("new".utf8).write(to: URL(fileURLWithPath: path))
       }
-      let receipt = try await alice.request(FileSelector(name: "open"), from: Self.bob, into: folders.inbox)
+      let receipt = try await alice.request(
+        FileSelector(name: "open"), from: Self.bob, into: folders.inbox, ways: [.inBand])
       #expect(changes ? receipt.bytes == 3 : receipt.bytes < receipt.size && receipt.bytes > 0)
     }
     #expect(folders.hasArrived("open"))

@@ -32,12 +32,14 @@ final class ActiveFileSession {
     count == 1 ? transfers.first : content.name.flatMap { self[$0] }
   }
 
-  /// Keeps the data that stands in a stanza of the peer's.
+  /// Keeps the thumbnails that stand in the stanza that announces them.
   ///
   /// - Specification: XEP-0231 §3
   func keepBits(of jingle: Jingle) {
+    let announced = jingle.contents.compactMap(\.description?.file).flatMap(\.thumbnails).compactMap(\.contentID)
     for payload in jingle.payloads where bits.count < Thumbnail.maximumCount {
-      if let data = try? BitsOfBinary(payload), data.isGenuine == true { bits.append(data) }
+      guard let data = try? BitsOfBinary(payload), announced.contains(data.cid), data.isGenuine == true else { continue }
+      bits.append(data)
     }
   }
 

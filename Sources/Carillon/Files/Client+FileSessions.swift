@@ -143,7 +143,7 @@ extension Client {
     case .acceptedContents(let contents, _):
       for content in contents { accepted(content, in: session) }
     case .offeredContents(let contents, _):
-      guard hasRoom(forFiles: contents.count - 1) else {
+      guard transfers.count + contents.count <= Self.maximumTransfers else {
         return session.jingle.rejectContents(contents.map(\.name), Jingle.Reason(.busy))
       }
       take(contents, into: session)

@@ -4,7 +4,7 @@ public import XMPPCore
 
 /// What is known of a file that somebody wants, enough to find it by. What is not known is nil.
 ///
-/// - Specification: XEP-0234 §6.2, RFC 5547 §5
+/// - Specification: XEP-0234 §6.2
 public struct FileSelector: Sendable, Hashable {
   /// In a peer's request this is whatever the peer wrote: look for it among names that are known, and never open it as
   /// a path.
