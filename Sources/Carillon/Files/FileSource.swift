@@ -2,14 +2,14 @@ import JingleCore
 import NIOCore
 import XMPPCore
 
-/// What is sent as a file. Read by one task at a time.
-protocol FileSource: Sendable {
+/// What is sent as a file. Lives on a thread of its own, since disks and hashes take their time. Read by one task at a time.
+protocol FileSource: Actor {
   /// In bytes, if known.
-  var length: Int64? { get }
+  nonisolated var length: Int64? { get }
   /// When it was last changed, since 1970-01-01 00:00 UTC, if known.
-  var date: Duration? { get }
+  nonisolated var date: Duration? { get }
   /// Whether it can be read from anywhere, and again: else no range of it is given.
-  var isSeekable: Bool { get }
+  nonisolated var isSeekable: Bool { get }
   /// Begins to read at `offset`, for the first time or anew.
   func begin(at offset: Int64) async throws
   /// - Returns: what comes next, `count` bytes at most; nil at the end.
@@ -21,10 +21,10 @@ protocol FileSource: Sendable {
   func finish(isWhole: Bool) async throws -> [HashValue]
 }
 
-/// What receives a file. Written by one task at a time.
-protocol FileSink: Sendable {
+/// What receives a file; as `FileSource` in all else. Written by one task at a time.
+protocol FileSink: Actor {
   /// Whether what has come before a transfer broke off is of use to a later one.
-  var isResumable: Bool { get }
+  nonisolated var isResumable: Bool { get }
   /// Of the whole file, in hexadecimal digits, once it has been put in its place.
   var sha256: String? { get async }
   /// Begins to receive from `offset` on, for the first time or anew.
