@@ -33,11 +33,16 @@ struct FileStreamTests {
   }
 
   private typealias Results = Log<Result<FileReceipt, CallError>>
+  private typealias Take = @Sendable (consuming IncomingFile) async throws -> FileReceipt
+
+  private func storing(_ folder: Folder) -> Take {
+    { [path = folder.path] in try await $0.receive(into: path) }
+  }
 
   /// Runs a client that sends, and one that does with what it is offered what `taking` says.
   private func withPair(
-    _ server: InMemoryServer = InMemoryServer(), configure: (inout Client.Configuration) -> Void = { _ in },
-    taking take: @escaping @Sendable (consuming IncomingFile) async throws -> FileReceipt,
+    _ server: InMemoryServer = InMemoryServer(), maximumSize: Int64? = nil,
+    taking take: @escaping Take,
     _ body: @escaping @Sendable (Client, Results) async throws -> Void
   ) async throws {
     let results = Results()
@@ -49,7 +54,9 @@ struct FileStreamTests {
         results.append(.failure(error as? CallError ?? CallError(.media, "\(error)")))
       }
     }
-    try await withClient(server, "bob@localhost/desk", configure: configure, handlers: handlers) { _ in
+    var settings = configuration("bob@localhost/desk")
+    settings.maximumFileSize = maximumSize
+    try await withRunning(server.makeClient(settings), handlers: handlers) { _ in
       try await withClient(server, "alice@localhost/laptop") { try await body($0, results) }
     }
   }
@@ -86,7 +93,7 @@ struct FileStreamTests {
     "A stream arrives whole by each way, its size known or not", arguments: FileTransferWay.direct, [true, false])
   func whole(way: FileTransferWay, isKnown: Bool) async throws {
     let (folder, sent) = (try Folder(), bytes(300_001))
-    try await withPair(taking: { [path = folder.path] in try await $0.receive(into: path) }) { [bob] alice, results in
+    try await withPair(taking: storing(folder)) { [bob] alice, results in
       let receipt = try await alice.send(outgoing(sent, size: isKnown ? 300_001 : nil, way), to: bob)
       try await until { results.entries.count == 1 }
       let theirs = try results.entries[0].get()
@@ -102,7 +109,7 @@ struct FileStreamTests {
     [nil, FileTransferWay.inBand])
   func small(_ size: (count: Int, chunks: Int), way: FileTransferWay?) async throws {
     let (folder, sent) = (try Folder(), bytes(size.count))
-    try await withPair(taking: { [path = folder.path] in try await $0.receive(into: path) }) { [bob] alice, results in
+    try await withPair(taking: storing(folder)) { [bob] alice, results in
       for size in [nil, Int64(size.count)] {
         var file = outgoing(sent, chunks: 1, size: size)
         if let way { file.ways = [way] }
@@ -117,7 +124,7 @@ struct FileStreamTests {
   @Test("A stream that is shorter or longer than was said fails at both ends, and nothing is kept", arguments: [-1, 1])
   func wrongSize(difference: Int64) async throws {
     let folder = try Folder()
-    try await withPair(taking: { [path = folder.path] in try await $0.receive(into: path) }) { [bob] alice, results in
+    try await withPair(taking: storing(folder)) { [bob] alice, results in
       for count in [0, 5_000, 50_000] where count + Int(difference) >= 0 {
         let file = outgoing(bytes(count), size: Int64(count) + difference, .socks5)
         #expect(await code { try await alice.send(file, to: bob) } == .input)
@@ -132,7 +139,7 @@ struct FileStreamTests {
   func failing() async throws {
     struct Broken: Error {}
     let folder = try Folder()
-    try await withPair(taking: { [path = folder.path] in try await $0.receive(into: path) }) { [bob] alice, results in
+    try await withPair(taking: storing(folder)) { [bob] alice, results in
       let chunks = AsyncThrowingStream<[UInt8], any Error> { continuation in
         continuation.yield(bytes(100_000))
         continuation.finish(throwing: Broken())
@@ -151,10 +158,11 @@ struct FileStreamTests {
   @Test("A stream is not read before bytes can flow, nor after the transfer has ended")
   func demand() async throws {
     let read = Counter()
-    try await withPair(taking: { offer in
+    let decline: Take = { offer in
       await offer.decline()
       throw CallError(.declined, "No.")
-    }) { [bob] alice, _ in
+    }
+    try await withPair(taking: decline) { [bob] alice, _ in
       let chunks = AsyncStream<[UInt8]> {
         read.add(1)
         return nil
@@ -168,13 +176,12 @@ struct FileStreamTests {
   func silence() async throws {
     let (folder, (chunks, more)) = (try Folder(), AsyncStream.makeStream(of: [UInt8].self))
     more.yield([1, 2, 3])
-    try await withPair(
-      taking: { [path = folder.path] offer in
-        try await offer.receive(into: path) { transfer in
-          for await event in transfer.events { if case .progress = event { await transfer.cancel() } }
-        }
+    let cancel: Take = { [path = folder.path] offer in
+      try await offer.receive(into: path) { transfer in
+        for await event in transfer.events { if case .progress = event { await transfer.cancel() } }
       }
-    ) { [bob] alice, _ in
+    }
+    try await withPair(taking: cancel) { [bob] alice, _ in
       #expect(await code { try await alice.send(OutgoingFile(chunks, name: "x"), to: bob) } == .failed)
       try await until { folder.names.isEmpty }
     }
@@ -187,7 +194,7 @@ struct FileStreamTests {
     let server = InMemoryServer(rewriting: { stanza in
       stanza.rewritten(of: SOCKS5Transport.namespace, "candidate") { $0[attribute: "port"] = "1" }
     })
-    try await withPair(server, taking: { [path = folder.path] in try await $0.receive(into: path) }) {
+    try await withPair(server, taking: storing(folder)) {
       [bob] alice, results in
       let receipt = try await alice.send(outgoing(sent, .socks5, .inBand), to: bob)
       #expect(receipt.way == .inBand && receipt.isConfirmed)
@@ -203,7 +210,9 @@ struct FileStreamTests {
     async let fed: Void = OutgoingStream(stream(sent, chunks: 100_000), size: nil).feed(source.pipe)
     func read(_ count: Int) async throws -> [UInt8] {
       var read: [UInt8] = []
-      while read.count < count, let chunk = try await source.next(count - read.count) { read += chunk.readableBytesView }
+      while read.count < count, let chunk = try await source.next(count - read.count) {
+        read += chunk.readableBytesView
+      }
       return read
     }
     for count in [0, 10, 1 << 20, 3 << 20] {
@@ -239,7 +248,7 @@ struct FileStreamTests {
         file.append(XMLElement("range", namespace: FileDescription.namespace, attributes: ["offset": "5"]))
       }
     })
-    try await withPair(server, taking: { [path = folder.path] in try await $0.receive(into: path) }) {
+    try await withPair(server, taking: storing(folder)) {
       [bob] alice, results in
       #expect(await code { try await alice.send(outgoing(bytes(100), size: 100), to: bob) } == .protocolViolation)
       try await until { results.entries.count == 1 }
@@ -250,9 +259,7 @@ struct FileStreamTests {
   @Test("Of a file whose size nobody knows no more is taken than is wanted")
   func tooLarge() async throws {
     let folder = try Folder()
-    try await withPair(
-      configure: { $0.maximumFileSize = 100_000 }, taking: { [path = folder.path] in try await $0.receive(into: path) }
-    ) { [bob] alice, results in
+    try await withPair(maximumSize: 100_000, taking: storing(folder)) { [bob] alice, results in
       #expect(await code { try await alice.send(outgoing(bytes(3_000_000), .inBand), to: bob) } == .output)
       try await until { results.entries.count == 1 }
       #expect(await code { try results.entries[0].get() } == .output)
@@ -266,7 +273,7 @@ struct FileStreamTests {
   // MARK: Received as a stream
 
   /// Takes chunks, and notes them.
-  private func collecting(_ all: Log<[UInt8]>) -> @Sendable (consuming IncomingFile) async throws -> FileReceipt {
+  private func collecting(_ all: Log<[UInt8]>) -> Take {
     { offer in
       try await offer.receive { _, chunks in
         for try await chunk in chunks { all.append(chunk) }
@@ -322,14 +329,15 @@ struct FileStreamTests {
     let size = 20 << 20
     let written = Counter()
     let (gate, open) = AsyncStream.makeStream(of: Never.self)
-    try await withPair(taking: { offer in
+    let wait: Take = { offer in
       try await offer.receive { _, chunks in
         for await _ in gate {}
         var count = 0
         for try await chunk in chunks { count += chunk.count }
         #expect(count == size)
       }
-    }) { [bob] alice, results in
+    }
+    try await withPair(taking: wait) { [bob] alice, results in
       let chunks = AsyncStream<[UInt8]> {
         guard written.value < size else { return nil }
         written.add(1 << 18)
@@ -351,11 +359,12 @@ struct FileStreamTests {
     }
   }
 
-  @Test("Who leaves a stream before its end gives the file up, and what was thrown comes out", arguments: [true, false])
+  @Test(
+    "Who leaves a stream before its end gives the file up, and what was thrown comes out", arguments: [true, false])
   func leaving(isThrowing: Bool) async throws {
     struct Enough: Error {}
     let thrown = Log<Bool>()
-    try await withPair(taking: { offer in
+    let leave: Take = { offer in
       do {
         return try await offer.receive { _, chunks in
           for try await _ in chunks { if isThrowing { throw Enough() } else { break } }
@@ -364,7 +373,8 @@ struct FileStreamTests {
         thrown.append(error is Enough)
         throw error
       }
-    }) { [bob] alice, results in
+    }
+    try await withPair(taking: leave) { [bob] alice, results in
       #expect(await code { try await alice.send(outgoing(bytes(9_000_000), .inBand), to: bob) } == .failed)
       try await until { results.entries.count == 1 }
       #expect(thrown.entries == [isThrowing])
@@ -416,7 +426,8 @@ struct FileStreamTests {
     // A link leads to what is nobody's part.
     try FileManager.default.createSymbolicLink(
       atPath: folder.path + "/.carillon-3.part", withDestinationPath: folder.path + "/film.part")
-    try FileManager.default.createDirectory(atPath: folder.path + "/.carillon-4.part", withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/.carillon-4.part", withIntermediateDirectories: true)
     try touch(".carillon-4.part", old)
     let part = try PartialFile(
       of: .init(peer: "a@b", name: "x", size: 10, date: "then"), in: folder.path, on: FileThreads.shared.next())

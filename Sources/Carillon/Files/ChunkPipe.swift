@@ -62,7 +62,8 @@ final class ChunkPipe: Sendable {
   /// - Throws: what the writer ended with, `Interrupted`, or `CancellationError`.
   func read(_ count: Int, turn: Int) async throws -> ByteBuffer? {
     while true {
-      let (result, writer) = state.withLock { state -> (Result<ByteBuffer?, any Error>?, CheckedContinuation<Void, Never>?) in
+      typealias Step = (result: Result<ByteBuffer?, any Error>?, writer: CheckedContinuation<Void, Never>?)
+      let (result, writer) = state.withLock { state -> Step in
         if state.turn != turn { return (.failure(Interrupted()), nil) }
         if state.isAbandoned { return (.failure(Abandoned()), nil) }
         if let chunk = state.future.removeFirst(count) {

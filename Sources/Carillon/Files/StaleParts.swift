@@ -13,8 +13,9 @@ extension IncomingFile {
   /// - Returns: how many transfers' parts were removed.
   /// - Throws: `CallError(.output)` when the folder cannot be read.
   @discardableResult
-  public static func removeParts(in directory: String, olderThan age: Duration = .seconds(7 * 86_400)) async throws -> Int
-  {
+  public static func removeParts(
+    in directory: String, olderThan age: Duration = .seconds(7 * 86_400)
+  ) async throws -> Int {
     try await PartCleaner(FileThreads.shared.next()).clean(directory, age, at: Date())
   }
 }

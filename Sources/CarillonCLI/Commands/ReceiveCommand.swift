@@ -42,7 +42,8 @@ struct ReceiveCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How long to keep what came of transfers that broke off, such as 48h; 7 days if not given.", valueName: "duration"),
+      "How long to keep what came of transfers that broke off, such as 48h; 7 days if not given.", valueName: "duration"
+    ),
     transform: { try Duration(argument: $0) })
   var keepParts = Duration.seconds(7 * 86_400)
 

@@ -53,7 +53,9 @@ struct FilesToSend: Equatable {
 
   /// A system call's failure, told by `errno`.
   private static func failure(_ path: String) -> CommandFailure {
-    let words = errno == ENOENT ? "There is no \(path)." : "\(path) cannot be read: \(String(cString: strerror(errno)))."
-    return CommandFailure(code: "input", message: words, status: .failure)
+    let error = errno
+    let message =
+      error == ENOENT ? "There is no \(path)." : "\(path) cannot be read: \(String(cString: strerror(error)))."
+    return CommandFailure(code: "input", message: message, status: .failure)
   }
 }
