@@ -230,6 +230,8 @@ extension Client {
     guard let own = link?.address else { return }
     do {
       switch try MessageCarbon.unwrap(message, account: own) {
+      // Told to all devices of the account, as the server chose one of them.
+      case .received(let copy) where copy.to?.isBare == true && receiveSharedFiles(copy): break
       case .received(let copy), .sent(let copy): receiveInitiation(copy, own: own, isCopy: true)
       case nil where receiveInBand(message) || receiveSharedFiles(message): break
       case nil: receiveInitiation(message, own: own, isCopy: false)

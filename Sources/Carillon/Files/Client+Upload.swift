@@ -150,8 +150,8 @@ extension Client {
       let slot = try await slot(for: request, from: service)
       do {
         try await source.begin(at: 0)
-        transfer.started(at: 0, slot.put.host)
         try await client.upload(to: slot.put, headers: slot.headers, contentType: mediaType, length: size) { upload in
+          transfer.started(at: 0, slot.put.host)
           while let chunk = try await source.next(1 << 17) {
             try await upload.send(chunk)
             try transfer.moved(chunk.readableBytes, of: source.size, configuration.webRate)
