@@ -63,6 +63,8 @@ public actor Client {
   var calls: [String: ActiveCall] = [:]
   /// Files under way, by `sid`.
   var transfers: [String: ActiveTransfer] = [:]
+  /// How long files are waited for.
+  var fileLimits = JingleCore.FileTransfer.Limits()
   /// Those of the account's server that carry bytestreams; nil before they were asked for.
   var proxies: [StreamHost]?
   /// Calls that came in, over ones too, while their handlers run.

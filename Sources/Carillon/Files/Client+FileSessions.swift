@@ -19,7 +19,7 @@ extension Client {
     }
     let session = try JingleSession(
       answering: offer, from: from, id: id, own: own, understoodInfo: [FileInfo.namespace], deciding: [.transports])
-    var limits = JingleCore.FileTransfer.Limits()
+    var limits = fileLimits
     limits.maximumLength = configuration.maximumFileSize ?? .max
     // Conversations sends a checksum that it does not announce.
     limits.unannouncedChecksum = .seconds(1)

@@ -40,7 +40,7 @@ extension Client {
       carryOut(transfer.machine.accept(from: count == 0 ? nil : count, at: SystemClock.now), of: transfer)
     } catch {
       transfer.fileError = error
-      carryOut(transfer.machine.end(.fileFailed), of: transfer)
+      carryOut(transfer.machine.end(error.cause is PartialFile.NoRoom ? .tooLarge : .fileFailed), of: transfer)
     }
     rearm()
   }

@@ -42,7 +42,8 @@ extension Client {
       session: JingleSession(
         initiating: sid, own: own, peer: device.jid, understoodInfo: [FileInfo.namespace], deciding: [.transports]),
       machine: JingleCore.FileTransfer(
-        proposing: description, .sending, as: .init(creator: .initiator, name: content), at: SystemClock.now),
+        proposing: description, .sending, as: .init(creator: .initiator, name: content), limits: fileLimits,
+        at: SystemClock.now),
       ways: ways)
     transfer.source = source
     transfer.dataChannelForm =
