@@ -73,6 +73,12 @@ struct HostileBytestreamTests {
     listener.close()
   }
 
+  @Sendable private static func impatience(_ limits: inout JingleCore.FileTransfer.Limits) {
+    limits.stall = .seconds(1)
+    limits.connection = .seconds(3)
+    limits.receipt = .seconds(3)
+  }
+
   @Test("Who takes the connection in the peer's name and swallows the bytes gets no file put in place")
   func impostor() async throws {
     let folders = try FileFolders()
@@ -84,7 +90,7 @@ struct HostileBytestreamTests {
       // With another name than it was asked for.
       socket.send([5, 0, 0, 3, 40] + [UInt8](repeating: UInt8(ascii: "0"), count: 40) + [0, 0])
     }
-    try await withFilePair(folders, server(candidatesAt: listener.port), limits: { $0.stall = .seconds(1) }) { pair in
+    try await withFilePair(folders, server(candidatesAt: listener.port), limits: Self.impatience) { pair in
       let error = await pair.send(path, .socks5).error
       #expect(error?.message.contains("letter.txt") == true, "\(error as Any)")
       try await pair.settle()

@@ -112,6 +112,7 @@ extension Client {
       // Nobody has heard of it: another one can be offered at once.
       guard let next = transfer.ways.first else { return end(transfer, .failure(error(of: .unconnected, transfer))) }
       transfer.ways.removeFirst()
+      transfer.tell(.fellBack(from: transfer.way, to: next, why: why))
       transfer.way = next
       let id = transfer.id
       spawn { await self.offer(id) }
