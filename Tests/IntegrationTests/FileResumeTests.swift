@@ -3,6 +3,33 @@ import Synchronization
 import Testing
 
 extension IntegrationTests {
+  /// A sender that falls silent; beside the other tests, for it takes its time.
+  @Suite struct FileStallTests {
+    @Test("A sender that says nothing more is not waited for: both exit with 75, and what came is kept", .timeLimit(.minutes(2)))
+    func stopped() async throws {
+      let (alice, bob) = (Rig.current.account(), Rig.current.account() + "/files")
+      let (path, inbox) = (Rig.current.file("bin"), Rig.current.file("inbox"))
+      try FileManager.default.createDirectory(atPath: inbox, withIntermediateDirectories: true)
+      #expect(FileManager.default.createFile(atPath: path, contents: nil))
+      truncate(path, 2 << 30)
+      try await CarillonProcess.run(["receive", "--into", inbox, "--once"] + signingIn(bob)) { receiver in
+        try await receiver.event("online")
+        let sending = ["send", path, "--to", bob, "--transport", "s5b"] + signingIn(alice)
+        try await CarillonProcess.run(sending) { sender in
+          try await receiver.event("file.started")
+          sender.send(SIGSTOP)
+          let received = try await receiver.outcome()
+          #expect(received.exitCode == 75 && received.message.contains("Nothing more"), "\(received.message)")
+          sender.send(SIGCONT)
+          let sent = try await sender.outcome()
+          #expect([14, 75].contains(sent.exitCode), "\(sent.message)")
+        }
+      }
+      let names = try FileManager.default.contentsOfDirectory(atPath: inbox)
+      #expect(names.filter { $0.hasSuffix(".part") }.count == 1, "\(names)")
+    }
+  }
+
   /// Transfers between real processes that are killed at random, and begun again.
   @Suite struct FileResumeTests {
     private static let count = 50
