@@ -112,7 +112,7 @@ let package = Package(
         "XMPPNetworking", logging,
       ] + nio),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore", "MediaCodecs", "MediaFiles"]),
-    tests("IntegrationTests", []),
+    tests("IntegrationTests", ["Carillon"]),
   ],
   swiftLanguageModes: [.v6]
 )

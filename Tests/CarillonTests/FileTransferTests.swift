@@ -122,7 +122,7 @@ struct FileTransferTests {
         for await event in transfer.events { events.append(event) }
       }
       #expect(receipt.way == .inBand)
-      #expect(events.entries.fallBacks == 2)
+      #expect(events.entries.fallBacks.count == 2)
       try await until { received.receipts.entries.count == 1 }
       #expect(try received.receipts.entries[0].get().way == .inBand)
       #expect(isSame(path, folders.inbox + "/letter.txt"))
@@ -181,7 +181,7 @@ struct FileTransferTests {
           for await event in transfer.events { events.append(event) }
         }
       }
-      #expect(events.entries.fallBacks == 0)
+      #expect(events.entries.fallBacks.count == 0)
       try await until { received.receipts.entries.count == 1 }
       try await until { folders.names.isEmpty }
     }
@@ -344,14 +344,6 @@ struct FileTransferTests {
 
 extension Client {
   fileprivate var hasNoTransfers: Bool { transfers.isEmpty && fileSessions.isEmpty }
-}
-
-extension [FileTransferEvent] {
-  fileprivate var fallBacks: Int { count { if case .fellBack = $0 { true } else { false } } }
-}
-
-extension Result where Failure == CallError {
-  fileprivate var error: CallError? { if case .failure(let error) = self { error } else { nil } }
 }
 
 extension XMLElement {

@@ -38,6 +38,8 @@ actor ScriptedPeer {
     guard let iq = try? IQ(stanza), let request = iq.request else { return }
     if request.is("jingle", Jingle.namespace) {
       if acknowledges { link.send(iq.reply(.result(nil)).element) }
+    } else if request.namespace == InBandBytestream.namespace {
+      // The script answers.
     } else if let answer = responder.answer(to: iq) {
       link.send(answer.element)
     }

@@ -54,12 +54,15 @@ final class CarillonProcess: Sendable {
   private let errors = Mutex(Data())
 
   /// Runs `carillon` for as long as the body does, and no longer.
+  ///
+  /// - Parameter wrapper: a program and its arguments that become `carillon` with those that follow.
   static func run<Value>(
-    _ arguments: [String], password: String = Rig.current.password, _ body: (CarillonProcess) async throws -> Value
+    _ arguments: [String], by wrapper: [String] = [], password: String = Rig.current.password,
+    _ body: (CarillonProcess) async throws -> Value
   ) async throws -> Value {
     let carillon = CarillonProcess()
-    carillon.process.executableURL = executable
-    carillon.process.arguments = arguments
+    carillon.process.executableURL = wrapper.first.map { URL(filePath: $0) } ?? executable
+    carillon.process.arguments = wrapper.isEmpty ? arguments : wrapper.dropFirst() + [executable.path] + arguments
     carillon.process.environment = ProcessInfo.processInfo.environment.merging(["CARILLON_PASSWORD": password]) { $1 }
     carillon.process.standardInput = carillon.input
     // No other child may hold this end, and no child's death is this process's.
@@ -107,6 +110,9 @@ final class CarillonProcess: Sendable {
   }
 
   var standardError: String { errors.withLock { String(decoding: $0, as: UTF8.self) } }
+
+  var processIdentifier: Int32 { process.processIdentifier }
+  var isRunning: Bool { process.isRunning }
 
   func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 

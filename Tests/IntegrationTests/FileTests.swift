@@ -21,12 +21,12 @@ extension IntegrationTests {
       return path
     }
 
-    private func receiving(_ inbox: String, _ options: String...) -> [String] {
-      ["receive", "--into", inbox, "--once"] + options + signingIn(bob + "/files")
+    private func receiving(_ inbox: String, _ options: String..., host: String? = nil) -> [String] {
+      ["receive", "--into", inbox, "--once"] + options + signingIn(bob + "/files", host: host)
     }
 
-    private func sending(_ path: String, _ options: String...) -> [String] {
-      ["send", path, "--to", bob + "/files"] + options + signingIn(alice)
+    private func sending(_ path: String, _ options: String..., host: String? = nil) -> [String] {
+      ["send", path, "--to", bob + "/files"] + options + signingIn(alice, host: host)
     }
 
     private func names(in folder: String) -> [String] {
@@ -34,20 +34,23 @@ extension IntegrationTests {
     }
 
     @Test(
-      "A file arrives whole by each way through Prosody",
+      "A file arrives whole by each way through each server",
       .timeLimit(.minutes(2)),
       arguments: [
         (["--transport", "datachannel"], "datachannel", "host to host, DTLSv1.2"),
         (["--transport", "datachannel", "--relay-only"], "datachannel", "relay to "),
         (["--transport", "s5b"], "s5b", "direct"), (["--transport", "s5b", "--relay-only"], "s5b", "proxy proxy."),
         (["--transport", "ibb"], "ibb", "in band"), ([], "datachannel", "host to "),
-      ])
-    func ways(options: [String], transport: String, route: String) async throws {
+      ], XMPPServer.allCases)
+    func ways(way: (options: [String], transport: String, route: String), server: XMPPServer) async throws {
+      let (options, transport, route) = way
+      let host = try Rig.current.host(of: server)
       let (path, inbox) = (try makeFile(1_000_003), try makeFolder())
       let isPrivate = options.contains("--relay-only")
-      try await CarillonProcess.run(receiving(inbox) + (isPrivate ? ["--relay-only"] : [])) { receiver in
+      try await CarillonProcess.run(receiving(inbox, host: host) + (isPrivate ? ["--relay-only"] : [])) {
+        receiver in
         try await receiver.event("online")
-        let sender = try await CarillonProcess.run(sending(path) + options)
+        let sender = try await CarillonProcess.run(sending(path, host: host) + options)
         #expect(sender.exitCode == 0, "\(sender.message)")
         let sent = try sender.event("file.sent")
         let outcome = try await receiver.outcome()

@@ -8,7 +8,7 @@ final class Rig: Sendable {
   /// The rig of the running suite.
   @TaskLocal static var current: Rig!
 
-  private static let accountCount = 120
+  private static let accountCount = 200
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
@@ -17,7 +17,11 @@ final class Rig: Sendable {
   let certificateAuthority: String
   let otherCertificateAuthority: String
   let password: String
+  private let ejabberdHost: String
+  private let isEjabberdStarted = Mutex(false)
   private let nextAccount = Atomic(1)
+  /// One command at a time, for the answers have no names.
+  private let commanding = Mutex(())
   private let process: Process
   private let commands = Pipe()
   private let answers: FileHandle
@@ -43,6 +47,7 @@ final class Rig: Sendable {
       if parts.count == 2 { environment[parts[0]] = parts[1] }
     }
     host = try #require(environment["RIG_HOST"], "Tools/rig did not start")
+    ejabberdHost = try #require(environment["RIG_EJABBERD_HOST"])
     certificateAuthority = try #require(environment["RIG_CA_FILE"])
     otherCertificateAuthority = try #require(environment["RIG_OTHER_CA_FILE"])
     password = try #require(environment["RIG_PASSWORD"])
@@ -64,10 +69,22 @@ final class Rig: Sendable {
   /// A path for a file of one test.
   func file(_ ending: String) -> String { folder.appending(path: "\(UUID()).\(ending)").path }
 
+  /// Where this server is, which is started if it is not there yet.
+  func host(of server: XMPPServer) throws -> String {
+    guard server == .ejabberd else { return host }
+    try isEjabberdStarted.withLock { isStarted in
+      if !isStarted { try command("ejabberd start") }
+      isStarted = true
+    }
+    return ejabberdHost
+  }
+
   /// `server stop` or `server start`; returns when it is done.
   func command(_ command: String) throws {
-    try commands.fileHandleForWriting.write(contentsOf: Data("\(command)\n".utf8))
-    #expect(Self.readLine(from: answers) == "ok")
+    try commanding.withLock { _ in
+      try commands.fileHandleForWriting.write(contentsOf: Data("\(command)\n".utf8))
+      #expect(Self.readLine(from: answers) == "ok")
+    }
   }
 
   /// Has a `carillon` killed with the rig, should this process not live to do it.
@@ -84,6 +101,9 @@ final class Rig: Sendable {
     return nil
   }
 }
+
+/// The servers of a rig.
+enum XMPPServer: String, CaseIterable, Sendable { case prosody, ejabberd }
 
 /// Starts a rig before a suite's tests and stops it after them.
 struct RigTrait: SuiteTrait, TestScoping {

@@ -66,6 +66,8 @@ public actor Client {
   var transfers: [UUID: ActiveTransfer] = [:]
   /// Files that go by way of web servers.
   var web = WebTransfers()
+  /// How long files are waited for.
+  var fileLimits = JingleCore.FileTransfer.Limits()
   /// Those of the account's server that carry bytestreams; nil before they were asked for.
   var proxies: [StreamHost]?
   /// Calls that came in, over ones too, while their handlers run.

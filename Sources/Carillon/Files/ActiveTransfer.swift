@@ -99,7 +99,7 @@ final class ActiveTransfer {
   /// - Parameter ways: at least one.
   init(
     proposing file: FileDescription, _ direction: JingleCore.FileTransfer.Direction, in session: ActiveFileSession,
-    limits: JingleCore.FileTransfer.Limits = .init(), ways: [FileTransferWay]
+    limits: JingleCore.FileTransfer.Limits, ways: [FileTransferWay]
   ) {
     content = session.unusedName
     isOutgoing = true

@@ -45,7 +45,7 @@ extension Client {
     into directory: String
   ) throws(CallError) -> ActiveTransfer {
     let session = try openSession(with: device.jid, files: 1)
-    let transfer = ActiveTransfer(proposing: file, .receiving, in: session, limits: fileLimits, ways: ways)
+    let transfer = ActiveTransfer(proposing: file, .receiving, in: session, limits: receivingLimits, ways: ways)
     transfer.directory = directory
     begin([transfer], with: device.info)
     return transfer

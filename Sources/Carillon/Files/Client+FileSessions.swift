@@ -37,7 +37,7 @@ extension Client {
     var taken: [ActiveTransfer] = []
     for content in contents {
       guard let file = content.description?.file else { continue }
-      let transfer = ActiveTransfer(answering: content, file, in: session, limits: fileLimits)
+      let transfer = ActiveTransfer(answering: content, file, in: session, limits: receivingLimits)
       transfers[transfer.id] = transfer
       taken.append(transfer)
     }
@@ -58,8 +58,8 @@ extension Client {
   }
 
   /// Of what is received.
-  var fileLimits: JingleCore.FileTransfer.Limits {
-    var limits = JingleCore.FileTransfer.Limits()
+  var receivingLimits: JingleCore.FileTransfer.Limits {
+    var limits = fileLimits
     limits.maximumLength = configuration.maximumFileSize ?? .max
     // Conversations sends a checksum that it does not announce.
     limits.unannouncedChecksum = .seconds(1)

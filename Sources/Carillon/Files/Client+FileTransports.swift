@@ -82,7 +82,7 @@ extension Client {
       proceed(transfer.session)
     } catch {
       transfer.fileError = error
-      carryOut(transfer.machine.end(.fileFailed), of: transfer)
+      carryOut(transfer.machine.end(error.cause is PartialFile.NoRoom ? .tooLarge : .fileFailed), of: transfer)
     }
     rearm()
   }
@@ -151,6 +151,7 @@ extension Client {
         return fail(transfer, error(of: .unconnected, transfer), telling: nil)
       }
       transfer.ways.removeFirst()
+      transfer.tell(.fellBack(from: transfer.way, to: next, why: why))
       transfer.way = next
       let id = transfer.id
       spawn { await self.offer(id) }

@@ -71,7 +71,8 @@ extension Client {
     let session = try openSession(with: device.jid, files: files.count)
     let transfers = files.indices.map { index in
       let transfer = ActiveTransfer(
-        proposing: files[index].description(of: sources[index]), .sending, in: session, ways: ways[index])
+        proposing: files[index].description(of: sources[index]), .sending, in: session, limits: fileLimits,
+        ways: ways[index])
       transfer.source = sources[index]
       transfer.thumbnail = thumbnails[index]
       transfer.file.thumbnails = files[index].thumbnail?.announcement(of: thumbnails[index]) ?? []

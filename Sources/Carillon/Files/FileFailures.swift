@@ -13,7 +13,8 @@ extension Client {
     case .local(.cancelled): CallError(.failed, "The transfer of \(name) was cancelled.", cause: failure)
     case .local(.notAvailable):
       CallError(.failed, "\(peer) asked for a file and was not given it.", cause: failure)
-    case .local(.tooLarge): CallError(.output, "\(name) is larger than is taken here.", cause: failure)
+    case .local(.tooLarge):
+      transfer.fileError ?? CallError(.output, "\(name) is larger than is taken here.", cause: failure)
     case .local(.fileFailed):
       transfer.fileError
         ?? CallError(.input, "\(name) cannot be read or written, or was changed meanwhile.", cause: failure)
@@ -24,6 +25,11 @@ extension Client {
         .declined,
         "\(peer.bare) does not \(transfer.direction == .sending ? "take" : "give") \(name)\(Self.words(reason)).",
         cause: failure)
+    case .endedByPeer(let reason) where reason?.condition == .timeout:
+      CallError(.timedOut, "\(peer) waited too long for \(name). \(later)", cause: failure)
+    case .endedByPeer(let reason)
+    where reason?.condition == .failedTransport || reason?.condition == .connectivityError:
+      CallError(.connectivity, "\(peer) gave up the way for \(name)\(Self.words(reason)). \(later)", cause: failure)
     case .endedByPeer(let reason):
       CallError(.failed, "\(peer) ended the transfer of \(name)\(Self.words(reason)).", cause: failure)
     case .notAvailable: CallError(.declined, "\(peer) has no such file, or does not give it.", cause: failure)
@@ -35,7 +41,10 @@ extension Client {
         .connectivity,
         "No way was found for \(name): \(transfer.failures.map { "\($0.way.rawValue): \($0.why)" }.joined(separator: "; ")).",
         cause: failure)
-    case .interrupted: CallError(.connectivity, "The transfer of \(name) broke off. \(later)", cause: failure)
+    case .interrupted:
+      CallError(
+        .connectivity, "The transfer of \(name) broke off\(transfer.failures.last.map { ": \($0.why)" } ?? ""). \(later)",
+        cause: failure)
     case .tooFewBytes:
       CallError(.connectivity, "\(peer) stopped before all of \(name) had come. \(later)", cause: failure)
     case .tooManyBytes: CallError(.protocolViolation, "\(peer) sends more than \(name) was to have.", cause: failure)

@@ -22,6 +22,9 @@ actor PartialFile {
     var hash: String?
   }
 
+  /// Why a file is not taken: the peer is told that it is too large.
+  struct NoRoom: Error {}
+
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   nonisolated let identity: Identity
@@ -56,7 +59,7 @@ actor PartialFile {
     for suffix in [""] + (1...9).map({ "-\($0)" }) {
       let path = stem + suffix + ".part"
       let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-      guard descriptor >= 0 else { throw .output("No file can be made in \(directory)") }
+      guard descriptor >= 0 else { throw .output("\(path) cannot be opened or made") }
       // Who had it before may have removed it meanwhile.
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isLinked(descriptor) {
         opened = (descriptor, path)
@@ -74,7 +77,7 @@ actor PartialFile {
       close(descriptor)
       throw CallError(.output, "\(path) is in the way: it is no file. Move it elsewhere.")
     }
-    let record = try? JSONDecoder().decode(Identity.self, from: Data(contentsOf: URL(fileURLWithPath: recordPath)))
+    let record = Self.readRecord(recordPath)
     count = resumes && record == identity ? min(Int64(status.st_size), identity.size ?? 0) : 0
     do throws(CallError) {
       if let size = identity.size { try Self.checkSpace(in: directory, for: size - Int64(status.st_blocks) * 512) }
@@ -97,8 +100,18 @@ actor PartialFile {
     let available = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
     guard size <= available else {
       throw CallError(
-        .output, "\(directory) has room for \(available) bytes and not for the \(size) that are still to come.")
+        .output, "\(directory) has room for \(available) bytes and not for the \(size) that are still to come.",
+        cause: NoRoom())
     }
+  }
+
+  /// Who else can write into the folder may have put a FIFO there, which would wait, or a link.
+  private static func readRecord(_ path: String) -> Identity? {
+    let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    guard let data = try? file.read(upToCount: 1 << 16) else { return nil }
+    return try? JSONDecoder().decode(Identity.self, from: data)
   }
 
   private static func write(_ identity: Identity, to path: String) throws(CallError) {
