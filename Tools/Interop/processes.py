@@ -96,11 +96,11 @@ def rig(folder):
             yield values
 
 
-class Carillon:
-    """A `carillon` with --json."""
+class Program:
+    """One that tells its events and takes commands as lines of JSON, as `carillon --json` does."""
 
-    def __init__(self, process):
-        self.events = Events("carillon")
+    def __init__(self, process, who):
+        self.events = Events(who)
         self.process = process
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -111,7 +111,7 @@ class Carillon:
         self.events.close()
 
     def command(self, command, **more):
-        """Asks something of a running call."""
+        """Asks something of it while it runs."""
         self.process.stdin.write(json.dumps({"command": command, **more}) + "\n")
         self.process.stdin.flush()
 
@@ -119,7 +119,7 @@ class Carillon:
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failure(f"carillon: did not end within {seconds} s") from None
+            raise Failure(f"{self.events.who}: did not end within {seconds} s") from None
         self._reader.join(5)
         return code
 
@@ -132,7 +132,7 @@ def carillon(program, arguments, account, servers, log):
     with open(log, "w") as errors:
         with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
                      env=environment) as process:
-            yield Carillon(process)
+            yield Program(process, "carillon")
 
 
 class PageServer:
