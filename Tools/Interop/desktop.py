@@ -26,12 +26,15 @@ def display():
 
 
 @contextlib.contextmanager
-def gajim(account, servers, screen, folder, **settings):
-    """Gajim signed in to the account with these account settings, all it writes in `folder`; yields a Program."""
+def gajim(account, servers, screen, folder, mended, settings):
+    """Gajim signed in to the account with these account settings, all it writes in `folder`; yields a Program.
+
+    As Debian has it, it cannot receive files: see user.py on what is `mended`.
+    """
     folder.mkdir(parents=True)
     # Gajim trusts the one certificate that its user accepted, for this server; nothing else's trust is touched.
     job = {"account": account, "host": servers["RIG_HOST"], "password": servers["RIG_PASSWORD"], "port": free_port(),
-           "certificate": str(pathlib.Path(servers["RIG_DIR"]) / "server.crt"), "settings": settings}
+           "certificate": str(pathlib.Path(servers["RIG_DIR"]) / "server.crt"), "settings": settings, "mended": mended}
     # No session bus: nothing of the desktop that this may be run on is asked or told.
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "DISPLAY": screen, "GDK_BACKEND": "x11",
                    "LANG": "C.UTF-8", "NO_AT_BRIDGE": "1", "DBUS_SESSION_BUS_ADDRESS": "disabled:"}

@@ -84,11 +84,11 @@ def running(arguments, **options):
 
 
 @contextlib.contextmanager
-def rig(folder):
+def rig(folder, **environment):
     """Prosody and coturn by Tools/rig; yields its NAME=value lines."""
     with open(folder / "rig.log", "w") as log:
         with running([ROOT / "Tools/rig", folder / "rig"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                     stderr=log, text=True) as process:
+                     stderr=log, text=True, env={**os.environ, **environment}) as process:
             lines = itertools.takewhile(lambda line: line.strip(), process.stdout)
             values = dict(line.strip().split("=", 1) for line in lines)
             if "RIG_WEBSOCKET" not in values:

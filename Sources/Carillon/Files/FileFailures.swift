@@ -18,6 +18,8 @@ extension Client {
       CallError(.busy, "\(peer.bare) is busy. Try again later.", cause: failure)
     case .declined(let reason):
       CallError(.declined, "\(peer.bare) does not take \(name)\(Self.words(reason)).", cause: failure)
+    case .endedByPeer(let reason) where reason?.condition == .success:
+      CallError(.failed, "\(peer) ended the transfer before it had all of \(name).", cause: failure)
     case .endedByPeer(let reason):
       CallError(.failed, "\(peer) ended the transfer of \(name)\(Self.words(reason)).", cause: failure)
     case .notAvailable: CallError(.failed, "\(peer) has no such file.", cause: failure)
@@ -27,7 +29,7 @@ extension Client {
     case .unconnected:
       CallError(
         .connectivity,
-        "No way was found for \(name): \(transfer.failures.map { "\($0.way.rawValue): \($0.why)" }.joined(separator: "; ")).",
+        "No way was found for \(name): \(transfer.failures.map { "\($0.way.rawValue): \(Self.clause($0.why))" }.joined(separator: "; ")).",
         cause: failure)
     case .interrupted: CallError(.connectivity, "The transfer of \(name) broke off. \(later)", cause: failure)
     case .tooFewBytes:
@@ -59,6 +61,11 @@ extension Client {
     case .disconnected:
       CallError(.serverUnreachable, "The connection to the server went down before the transfer began.", cause: failure)
     }
+  }
+
+  /// Without the full stop, to go on after.
+  private static func clause(_ sentence: String) -> Substring {
+    sentence.hasSuffix(".") ? sentence.dropLast() : sentence[...]
   }
 
   private static func words(_ reason: Jingle.Reason?) -> String {

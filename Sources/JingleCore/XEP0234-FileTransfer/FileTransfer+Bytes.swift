@@ -67,7 +67,7 @@ extension FileTransfer {
 
   private mutating func breakOff(_ plan: Plan, _ failure: Failure, at now: Instant) -> Action {
     if plan.sessionIsOver {
-      return .fail(failure, telling: nil)
+      return .fail(plan.direction == .sending ? .endedByPeer(Jingle.Reason(.success)) : failure, telling: nil)
     }
     self = .brokenOff(plan, failure, until: now + plan.limits.farewell)
     return .wait

@@ -70,7 +70,7 @@ class User:
         user, domain = job["account"].split("@")
         server = (job["host"], ConnectionProtocol.TCP, ConnectionType.START_TLS)
         app.app.create_account(ACCOUNT, user, domain, job["password"], None, server)
-        for name, value in job.get("settings", {}).items():
+        for name, value in job["settings"].items():
             app.settings.set_account_setting(ACCOUNT, name, value)
         app.app.enable_account(ACCOUNT)
         GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, 0, GLib.IOCondition.IN | GLib.IOCondition.HUP, self.read)
@@ -163,7 +163,7 @@ def mend():
     JingleFileTransfer.__init__, JingleFileTransfer._raise_event = begin_with_properties, offer_and_keep
 
 
-if job.get("mended", True):
+if job["mended"]:
     mend()
 user = User()
 GLib.timeout_add(50, user.begin)
