@@ -83,8 +83,8 @@ extension Client {
           self.attempted(link, connection, id)
         }
       case .close(let link):
-        // Connections stay until the end: Gajim takes one that is closed for the end of the file, whichever is in use.
         transfer.socks5?.attempts.removeValue(forKey: link)?.cancel()
+        transfer.socks5?.connections.removeValue(forKey: link)?.close()
       case .send(let transport):
         transfer.session.send(.socks5(transport), for: transfer.content)
         pump(transfer)
@@ -105,7 +105,7 @@ extension Client {
           transportFailed("the connection is gone", of: transfer)
           continue
         }
-        stopListening(transfer)
+        stopSOCKS5(transfer)
         transportReady(
           connection, candidate.kind == .proxy ? "proxy \(candidate.jid)" : "direct", of: transfer)
       case .fail(let failure):
@@ -132,17 +132,13 @@ extension Client {
 
   /// Lets go of all but the connection in use.
   func stopSOCKS5(_ transfer: ActiveTransfer) {
-    stopListening(transfer)
-    for connection in (transfer.socks5?.connections ?? [:]).values { connection.close() }
-    transfer.socks5?.connections = [:]
-  }
-
-  private func stopListening(_ transfer: ActiveTransfer) {
     guard let state = transfer.socks5 else { return }
     state.listener?.close()
     for attempt in state.attempts.values { attempt.cancel() }
+    for connection in state.connections.values { connection.close() }
     transfer.socks5?.listener = nil
     transfer.socks5?.attempts = [:]
+    transfer.socks5?.connections = [:]
   }
 
   // MARK: Proxies

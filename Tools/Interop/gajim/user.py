@@ -96,7 +96,7 @@ class User:
         say("corrupt", **file_of(event.file_props))
 
     def failed(self, event):
-        say("failed", kind=event.name, code=event.file_props.error, **file_of(event.file_props))
+        say("session", kind=event.name, sid=event.file_props.sid, reason=f"error {event.file_props.error}")
 
     def ended(self, event):
         say("session", kind=event.name, sid=event.sid, reason=event.reason)
