@@ -481,7 +481,21 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
 
   @Test func `A receiver cannot have what was not sent`() {
     #expect(sender(file).after([.moved(9)])(.info(receipt)) == .wait)
-    #expect(sender(file).after([.moved(9)])(.ended(success)) == .fail(.endedByPeer(success), telling: nil))
+    let side = sender(file).after([.moved(9)])
+    #expect(side(.ended(success)) == .wait)
+    #expect(side(.failed(.thisSide)) == .fail(.endedByPeer(success), telling: nil))
+    let untouched = sender(file).after([.ended(success)])
+    #expect(untouched(.failed(.thisSide)) == .fail(.endedByPeer(success), telling: nil))
+    // Gajim says so of half a file.
+    #expect(sender(file).after([.moved(5), .ended(success)])(.closed) == .fail(.endedByPeer(success), telling: nil))
+  }
+
+  @Test func `The receiver may have the last bytes before this side hears that they went out`() {
+    let side = sender(announcing).after([.moved(9), .ended(success)])
+    #expect(side(.moved(1)) == .finish(.sent(isConfirmed: true), telling: nil))
+    let unending = sender(endless).after([.moved(9), .ended(success)])
+    #expect(unending(.moved(1)) == .wait)
+    #expect(unending(.sentAll(Hashes([sha256]))) == .finish(.sent(isConfirmed: true), telling: nil))
   }
 
   @Test func `A sender may end the session while its last bytes are under way`() {

@@ -84,11 +84,11 @@ def running(arguments, **options):
 
 
 @contextlib.contextmanager
-def rig(folder):
+def rig(folder, **environment):
     """Prosody and coturn by Tools/rig; yields its NAME=value lines."""
     with open(folder / "rig.log", "w") as log:
         with running([ROOT / "Tools/rig", folder / "rig"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                     stderr=log, text=True) as process:
+                     stderr=log, text=True, env={**os.environ, **environment}) as process:
             lines = itertools.takewhile(lambda line: line.strip(), process.stdout)
             values = dict(line.strip().split("=", 1) for line in lines)
             if "RIG_WEBSOCKET" not in values:
@@ -96,11 +96,11 @@ def rig(folder):
             yield values
 
 
-class Carillon:
-    """A `carillon` with --json."""
+class Program:
+    """One that tells its events and takes commands as lines of JSON, as `carillon --json` does."""
 
-    def __init__(self, process):
-        self.events = Events("carillon")
+    def __init__(self, process, who):
+        self.events = Events(who)
         self.process = process
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -111,7 +111,7 @@ class Carillon:
         self.events.close()
 
     def command(self, command, **more):
-        """Asks something of a running call."""
+        """Asks something of it while it runs."""
         self.process.stdin.write(json.dumps({"command": command, **more}) + "\n")
         self.process.stdin.flush()
 
@@ -119,7 +119,7 @@ class Carillon:
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failure(f"carillon: did not end within {seconds} s") from None
+            raise Failure(f"{self.events.who}: did not end within {seconds} s") from None
         self._reader.join(5)
         return code
 
@@ -132,7 +132,7 @@ def carillon(program, arguments, account, servers, log):
     with open(log, "w") as errors:
         with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
                      env=environment) as process:
-            yield Carillon(process)
+            yield Program(process, "carillon")
 
 
 class PageServer:

@@ -25,6 +25,8 @@ extension Client {
         .declined,
         "\(peer.bare) does not \(transfer.direction == .sending ? "take" : "give") \(name)\(Self.words(reason)).",
         cause: failure)
+    case .endedByPeer(let reason) where reason?.condition == .success:
+      CallError(.failed, "\(peer) ended the transfer before it had all of \(name).", cause: failure)
     case .endedByPeer(let reason) where reason?.condition == .timeout:
       CallError(.timedOut, "\(peer) waited too long for \(name). \(later)", cause: failure)
     case .endedByPeer(let reason)
@@ -39,7 +41,7 @@ extension Client {
     case .unconnected:
       CallError(
         .connectivity,
-        "No way was found for \(name): \(transfer.failures.map { "\($0.way.rawValue): \($0.why)" }.joined(separator: "; ")).",
+        "No way was found for \(name): \(transfer.failures.map { "\($0.way.rawValue): \(Self.clause($0.why))" }.joined(separator: "; ")).",
         cause: failure)
     case .interrupted:
       CallError(
@@ -74,6 +76,11 @@ extension Client {
     case .disconnected:
       CallError(.serverUnreachable, "The connection to the server went down before the transfer began.", cause: failure)
     }
+  }
+
+  /// Without the full stop, to go on after.
+  private static func clause(_ sentence: String) -> Substring {
+    sentence.hasSuffix(".") ? sentence.dropLast() : sentence[...]
   }
 
   private static func words(_ reason: Jingle.Reason?) -> String {

@@ -35,7 +35,7 @@ extension FileTransfer {
       return .wait
     case .transferring(let plan, let progress):
       // The sender cannot know what of the bytes that it sent arrived.
-      if progress.count == 0, replacement != .nobody { return connect(plan, replacement, at: now) }
+      if progress.count == 0, replacement != .nobody, !plan.sessionIsOver { return connect(plan, replacement, at: now) }
       return breakOff(plan, .interrupted, at: now)
     case let state:
       self = state
@@ -67,7 +67,7 @@ extension FileTransfer {
 
   private mutating func breakOff(_ plan: Plan, _ failure: Failure, at now: Instant) -> Action {
     if plan.sessionIsOver {
-      return .fail(failure, telling: nil)
+      return .fail(plan.direction == .sending ? .endedByPeer(Jingle.Reason(.success)) : failure, telling: nil)
     }
     self = .brokenOff(plan, failure, until: now + plan.limits.farewell)
     return .wait
@@ -86,6 +86,7 @@ extension FileTransfer {
       if let length = plan.part.length {
         if progress.count > length { return fail(plan.direction == .receiving ? .tooManyBytes : .local(.fileFailed)) }
         if progress.count == length, plan.direction == .receiving { return complete(plan, at: now) }
+        if progress.count == length, plan.sessionIsOver { return finishConfirmed() }
       } else if plan.direction == .receiving, progress.count > plan.limits.maximumLength {
         return fail(.tooLarge)
       }
@@ -115,6 +116,7 @@ extension FileTransfer {
         plan.file.hashes[value.algorithm].map { $0 != value } ?? false
       }
       if isChanged || plan.part.length.map({ $0 != progress.count }) ?? false { return fail(.local(.fileFailed)) }
+      if plan.sessionIsOver { return finishConfirmed() }
       self = .awaitingReceipt(plan, until: now + plan.limits.receipt, isClosed: progress.isClosed)
       let isNew = hashes.values.contains { plan.file.hashes[$0.algorithm] == nil }
       guard isNew || !partHashes.isEmpty else { return .wait }

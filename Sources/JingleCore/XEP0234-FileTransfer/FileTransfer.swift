@@ -268,13 +268,14 @@ extension FileTransfer {
     switch consume state {
     case .proposed:
       return .fail(Failure(declinedFor: reason), telling: nil)
-    case .transferring(var plan, let progress) where isSuccess && plan.direction == .receiving:
-      // What was sent is still under way.
+    case .transferring(let plan, let progress)
+    where isSuccess && plan.direction == .sending && progress.count == plan.part.length:
+      return finishConfirmed()
+    case .transferring(var plan, let progress) where isSuccess:
+      // What was sent is still under way, or this side is yet to hear that the last of it went out.
       plan.sessionIsOver = true
       self = .transferring(plan, progress)
       return .wait
-    case .transferring(let plan, let progress) where isSuccess && progress.count == plan.part.length:
-      return finishConfirmed()
     case .awaitingReceipt where isSuccess:
       return finishConfirmed()
     case .awaitingChecksum(var plan, _) where isSuccess:
