@@ -5,7 +5,9 @@ import Testing
 extension IntegrationTests {
   /// A sender that falls silent; beside the other tests, for it takes its time.
   @Suite struct FileStallTests {
-    @Test("A sender that says nothing more is not waited for: both exit with 75, and what came is kept", .timeLimit(.minutes(2)))
+    @Test(
+      "A sender that says nothing more is not waited for: both exit with 75, and what came is kept",
+      .timeLimit(.minutes(2)))
     func stopped() async throws {
       let (alice, bob) = (Rig.current.account(), Rig.current.account() + "/files")
       let (path, inbox) = (Rig.current.file("bin"), Rig.current.file("inbox"))
