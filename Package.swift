@@ -95,7 +95,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // Tests: one target a room; IntegrationTests run the built command against Prosody and coturn.
+    // Tests: one target a room; IntegrationTests run the built command against Prosody, ejabberd and coturn.
     tests("HouseTests", []),
     tests("MediaTimeTests", ["MediaTime"]),
     tests("XMPPCoreTests", ["XMPPCore", "MediaTime"]),

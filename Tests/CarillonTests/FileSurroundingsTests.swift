@@ -108,7 +108,9 @@ struct FileSurroundingsTests {
     name: "letter", size: 6_000, date: .seconds(1_700_000_000), hashes: Hashes(announced: [.sha256]), range: .init())
 
   /// Lets a file come half, so that its part is there, and puts something in the place of that, or of its record.
-  private func obstruct(_ stage: FileStage, _ ending: String, _ obstacle: Obstacle, _ victim: String) async throws -> String {
+  private func obstruct(_ stage: FileStage, _ ending: String, _ obstacle: Obstacle, _ victim: String) async throws
+    -> String
+  {
     try await stage.peer.openInBand(Self.file)
     try await stage.peer.sendBlock(0, Self.bytes[..<4096])
     try await stage.peer.request(InBandBytestream.Close(sid: "b1").element, to: FileStage.bobsAddress)
@@ -124,7 +126,9 @@ struct FileSurroundingsTests {
     return path
   }
 
-  @Test("A link, FIFO or folder where the part was is not written to, and said to be in the way", arguments: Obstacle.allCases)
+  @Test(
+    "A link, FIFO or folder where the part was is not written to, and said to be in the way",
+    arguments: Obstacle.allCases)
   func obstructedPart(_ obstacle: Obstacle) async throws {
     try await withFileStage { stage in
       let victim = try stage.folders.make("victim", 10)
@@ -135,7 +139,9 @@ struct FileSurroundingsTests {
       let error = try #require(stage.results.entries[1].error)
       #expect(error.code == .output && error.message.contains(path), "\(error)")
       let reason = try await stage.peer.next {
-        $0.first("jingle", Jingle.namespace).map { $0[attribute: "action"] == "session-terminate" && $0[attribute: "sid"] == "s2" } ?? false
+        $0.first("jingle", Jingle.namespace).map {
+          $0[attribute: "action"] == "session-terminate" && $0[attribute: "sid"] == "s2"
+        } ?? false
       }
       #expect(try Jingle(try #require(try IQ(reason).request)).reason?.condition == .failedApplication)
       try await stage.settle()

@@ -48,7 +48,8 @@ struct HostileBytestreamTests {
     try await withFilePair(folders, server(candidatesAt: listener.port)) { pair in
       let sent = await pair.send(path, .socks5, .inBand)
       #expect(try sent.get().way == .inBand)
-      #expect(pair.events.entries.fallBacks.map(\.why) == ["neither side reaches the other, nor a proxy of the other's"])
+      #expect(
+        pair.events.entries.fallBacks.map(\.why) == ["neither side reaches the other, nor a proxy of the other's"])
       try await pair.settle()
       #expect(listener.count > 0)
       #expect(FileManager.default.contentsEqual(atPath: path, andPath: folders.inbox + "/letter.txt"))
@@ -110,7 +111,8 @@ struct HostileBytestreamTests {
     let visits = Log<(port: UInt16, sockets: [RawSocket])>()
     let server = InMemoryServer(rewriting: { stanza in
       stanza.changing("candidate", SOCKS5Transport.namespace) { candidate in
-        guard let port = candidate[attribute: "port"].flatMap(UInt16.init), !visits.entries.contains(where: { $0.port == port })
+        guard let port = candidate[attribute: "port"].flatMap(UInt16.init),
+          !visits.entries.contains(where: { $0.port == port })
         else { return }
         // Before the peer even hears of it.
         var sockets: [RawSocket] = []
@@ -149,7 +151,8 @@ struct HostileBytestreamTests {
 
   private static let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 9) }
   private static let file = FileDescription(
-    name: "film.mkv", size: 300_000, date: .seconds(1_700_000_000), hashes: Hashes(announced: [.sha256]), range: .init())
+    name: "film.mkv", size: 300_000, date: .seconds(1_700_000_000), hashes: Hashes(announced: [.sha256]), range: .init()
+  )
 
   enum Offence: CaseIterable {
     case finishes, resets, silence, dribble, moreBytes, otherBytes
@@ -263,7 +266,9 @@ final class RawSocket: Sendable {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in.loopback(port)
     let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
     }
     guard result == 0 else {
       Glibc.close(descriptor)
@@ -284,7 +289,9 @@ final class RawSocket: Sendable {
     return descriptor.withLock { descriptor in
       var sent = 0
       while sent < bytes.count {
-        let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        let count = bytes[sent...].withUnsafeBytes {
+          Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
         guard count > 0 else { return false }
         sent += count
       }

@@ -20,7 +20,9 @@ struct HostileFileSenderTests {
 
   private static let hidden = [".part", ".part.json"]
 
-  private func isSame(_ path: String) -> Bool { FileManager.default.contents(atPath: path).map(Array.init) == Self.bytes }
+  private func isSame(_ path: String) -> Bool {
+    FileManager.default.contents(atPath: path).map(Array.init) == Self.bytes
+  }
 
   // MARK: Names
 
@@ -28,7 +30,8 @@ struct HostileFileSenderTests {
     "Whatever a file is called, it is put into the folder, under a harmless name",
     arguments: [
       ("../../etc/passwd", "passwd"), ("..", "file"), (".", "file"), ("...", "file"), ("/", "file"), ("//a//", "a"),
-      ("", "file"), (".bashrc", "bashrc"), ("-rf", "rf"), ("a\u{0}b.txt", "ab.txt"), ("a\nb\t\u{7F}\u{9B}.txt", "ab.txt"),
+      ("", "file"), (".bashrc", "bashrc"), ("-rf", "rf"), ("a\u{0}b.txt", "ab.txt"),
+      ("a\nb\t\u{7F}\u{9B}.txt", "ab.txt"),
       ("photo\u{202E}gpj.exe", "photogpj.exe"), ("\u{2066}\u{200F}x\u{2069}", "x"), ("..\\..\\boot.ini", "boot.ini"),
       ("C:\\NUL", "_NUL"), ("~", "~"), ("a/../..", "a"), ("\u{FF0F}etc\u{2215}shadow", "shadow"),
       (String(repeating: "y", count: 296) + ".txt", String(repeating: "y", count: 196) + ".txt"),

@@ -32,7 +32,8 @@ extension IntegrationTests {
       (try? FileManager.default.contentsOfDirectory(atPath: folder).sorted()) ?? []
     }
 
-    @Test("A part that somebody has spoiled is found out: both exit with 65, and it is not kept", .timeLimit(.minutes(2)))
+    @Test(
+      "A part that somebody has spoiled is found out: both exit with 65, and it is not kept", .timeLimit(.minutes(2)))
     func corrupt() async throws {
       let (path, inbox) = (try makeFile(4_000_000), try makeFolder())
       try await CarillonProcess.run(receiving(inbox, "--once")) { receiver in
@@ -121,7 +122,8 @@ extension IntegrationTests {
           #expect(outcome.exitCode == 1 && outcome.message.contains("cannot be read or written"), "\(outcome.message)")
         }
         let full = try await receiver.event("error", count: 2)
-        #expect(full.string("code") == "output" && full.string("message")?.contains("No space left") == true, "\(full.line)")
+        #expect(
+          full.string("code") == "output" && full.string("message")?.contains("No space left") == true, "\(full.line)")
         #expect(names(in: seen).filter { $0.hasSuffix(".part") }.count == 1)
 
         try FileManager.default.removeItem(atPath: seen + "/filler")

@@ -2,8 +2,8 @@ import Foundation
 import Synchronization
 import Testing
 
-/// Prosody and coturn on loopback, started by `Tools/rig` and stopped when its standard input closes, which happens even
-/// when the test process dies.
+/// Prosody, coturn and, when it is asked for, ejabberd on loopback, started by `Tools/rig` and stopped when its
+/// standard input closes, which happens even when the test process dies.
 final class Rig: Sendable {
   /// The rig of the running suite.
   @TaskLocal static var current: Rig!

@@ -45,7 +45,8 @@ extension Client {
         cause: failure)
     case .interrupted:
       CallError(
-        .connectivity, "The transfer of \(name) broke off\(transfer.failures.last.map { ": \($0.why)" } ?? ""). \(later)",
+        .connectivity,
+        "The transfer of \(name) broke off\(transfer.failures.last.map { ": \($0.why)" } ?? ""). \(later)",
         cause: failure)
     case .tooFewBytes:
       CallError(.connectivity, "\(peer) stopped before all of \(name) had come. \(later)", cause: failure)
