@@ -2,7 +2,7 @@ import JingleCore
 import NIOCore
 import XMPPCore
 
-/// What is sent as a file. Lives on a thread of its own, since disks and hashes take their time. Read by one task at a time.
+/// What is sent as a file, on the thread of its own that disks and hashes take. Read by one task at a time.
 protocol FileSource: Actor {
   /// In bytes, if known.
   nonisolated var length: Int64? { get }
@@ -21,12 +21,12 @@ protocol FileSource: Actor {
   func finish(isWhole: Bool) async throws -> [HashValue]
 }
 
-/// What receives a file; as `FileSource` in all else. Written by one task at a time.
+/// What receives a file, on a thread like a source's. Written by one task at a time.
 protocol FileSink: Actor {
   /// Whether what has come before a transfer broke off is of use to a later one.
   nonisolated var isResumable: Bool { get }
   /// Of the whole file, in hexadecimal digits, once it has been put in its place.
-  var sha256: String? { get async }
+  var sha256: String? { get }
   /// Begins to receive from `offset` on, for the first time or anew.
   ///
   /// - Parameter algorithms: those that the sender's word will be in; empty when it gave no word.
@@ -53,7 +53,9 @@ extension SourceFile: FileSource {
 }
 
 extension PartialFile: FileSink {
-  func place(as names: some Sequence<String> & Sendable) throws(CallError) -> String? { try publish(as: names) }
+  func place(as names: some Sequence<String> & Sendable) async throws(CallError) -> String? {
+    try await publish(as: names)
+  }
 
   /// Of another file than the sender's there is nothing to go on with, nor of one that cannot be told again from others.
   func end(after error: CallError?) {
