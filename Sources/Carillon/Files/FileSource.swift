@@ -2,7 +2,7 @@ import JingleCore
 import NIOCore
 import XMPPCore
 
-/// What is sent as a file. Lives on a thread of its own, since disks and hashes take their time. Read by one task at a time.
+/// What is sent as a file, on the thread of its own that disks and hashes take. Read by one task at a time.
 protocol FileSource: Actor {
   /// In bytes, if known.
   nonisolated var length: Int64? { get }
@@ -21,7 +21,7 @@ protocol FileSource: Actor {
   func finish(isWhole: Bool) async throws -> [HashValue]
 }
 
-/// What receives a file; as `FileSource` in all else. Written by one task at a time.
+/// What receives a file, on a thread like a source's. Written by one task at a time.
 protocol FileSink: Actor {
   /// Whether what has come before a transfer broke off is of use to a later one.
   nonisolated var isResumable: Bool { get }

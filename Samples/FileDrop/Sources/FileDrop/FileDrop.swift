@@ -7,19 +7,29 @@ import Foundation
 ///     CARILLON_ACCOUNT=drop@example.org CARILLON_PASSWORD=… DROP_OWNERS=alice@example.org DROP_FOLDER=/srv/drop \
 ///       swift run FileDrop
 ///
-/// CARILLON_HOST names a server other than DNS does, CARILLON_CA_FILE certificate authorities other than the system's.
+/// CARILLON_HOST and CARILLON_PORT name a server other than DNS does, CARILLON_CA_FILE certificate authorities other than the
+/// system's.
 @main enum FileDrop {
-  static func main() async throws {
+  static func main() async {
+    do { try await serve() } catch {
+      tell("\(error)")
+      exit(1)
+    }
+  }
+
+  private static func serve() async throws {
     let environment = ProcessInfo.processInfo.environment
     guard let account = environment["CARILLON_ACCOUNT"], let password = environment["CARILLON_PASSWORD"],
       let owners = try environment["DROP_OWNERS"]?.split(separator: ",").map({ try JID(String($0)) }), !owners.isEmpty,
       let folder = environment["DROP_FOLDER"]
     else {
-      print("Set CARILLON_ACCOUNT, CARILLON_PASSWORD, DROP_OWNERS and DROP_FOLDER.")
+      tell("Set CARILLON_ACCOUNT, CARILLON_PASSWORD, DROP_OWNERS and DROP_FOLDER.")
       exit(78)
     }
     var configuration = Client.Configuration(account: try JID(account), password: password)
-    configuration.server = environment["CARILLON_HOST"].map { Client.ServerAddress(host: $0) }
+    configuration.server = environment["CARILLON_HOST"].map {
+      Client.ServerAddress(host: $0, port: environment["CARILLON_PORT"].flatMap(Int.init))
+    }
     configuration.certificateAuthorities = environment["CARILLON_CA_FILE"]
     configuration.maximumFileSize = 50_000_000_000
 
@@ -30,7 +40,7 @@ import Foundation
     }
 
     var handlers = Client.Handlers()
-    handlers.onOnline = { address in print("online as \(address)") }
+    handlers.onOnline = { address in tell("online as \(address)") }
     // To everybody else it is as if nobody were here.
     handlers.allowsFile = { peer in folders[peer.bare] != nil }
     handlers.onFile = { file in
@@ -38,12 +48,18 @@ import Foundation
       guard let folder = folders[peer.bare] else { return await file.decline() }
       do {
         let receipt = try await file.receive(into: folder)
-        print("\(peer): \(receipt.path ?? name), \(receipt.size) bytes by \(receipt.way.rawValue), \(receipt.sha256)")
+        tell("\(peer): \(receipt.path ?? name), \(receipt.size) bytes by \(receipt.way.rawValue), \(receipt.sha256)")
       } catch {
-        print("\(peer): \(name): \(error)")
+        tell("\(peer): \(name): \(error)")
       }
     }
     try await run(Client(configuration: configuration), handlers)
+  }
+
+  /// To be seen at once, in a service's journal too.
+  private static func tell(_ line: String) {
+    print(line)
+    fflush(nil)
   }
 
   /// Runs the client until a signal comes. Cancelled, it ends its transfers, keeps their parts and says goodbye.
