@@ -413,6 +413,7 @@ struct FileUploadTests {
     let world = try await World()
     let path = try world.make("a", bytes(1000))
     world.web.react(to: "/1", .silence)
+    world.web.react(to: "/2", .silence)
     try await withPair(world, world.server()) { [bob] alice in
       let failure = await error {
         try await alice.send(isUpload ? file(path, .upload) : file(path), to: bob) { transfer in
@@ -423,11 +424,31 @@ struct FileUploadTests {
       }
       #expect(failure?.code == .failed && failure?.message.contains("cancelled") == true)
       let task = Task { [bob] in try await alice.send(file(path, .upload), to: bob) }
-      try await until { world.requested.entries.count == 2 }
+      try await until { world.web.paths.contains("PUT /2") }
       task.cancel()
       _ = await task.result
       try await until { await alice.isIdleOnTheWeb }
     }
+    #expect(world.messages.entries.isEmpty)
+  }
+
+  @Test("A client that stops leaves no upload behind, and tells who waits for it")
+  func stopped() async throws {
+    let world = try await World()
+    let path = try world.make("a", bytes(1000))
+    world.web.react(to: "/1", .silence)
+    let server = world.server()
+    let bob = bob
+    let sending = try await withClient(server, "alice@localhost/laptop", configure: { world.configure(&$0) }) { alice in
+      let task = Task { try await alice.send(self.file(path, .upload), to: bob) }
+      try await until { world.web.paths.contains("PUT /1") }
+      return task
+    }
+    guard case .failure = await sending.result else {
+      Issue.record("it was sent")
+      return
+    }
+    await world.web.stop()
     #expect(world.messages.entries.isEmpty)
   }
 
