@@ -65,3 +65,12 @@ let gajimsFileAccepted = """
     </content>
   </jingle>
   """
+
+/// Gajim's checksum, of a file of 10 MB or more, does not say which content it is of.
+let gajimsChecksum = """
+  <jingle xmlns='urn:xmpp:jingle:1' action='session-info' initiator='romeo@montague.example/orchard'
+      sid='fb037ee3-faa3-457a-85a5-cca53da0d6a5'>\
+    <checksum xmlns='urn:xmpp:jingle:apps:file-transfer:5'><file><hash xmlns='urn:xmpp:hashes:2' algo='blake2b-512'>\
+  ugKwRjTsTillbi41EKm/LPI9h+n9jMZPu22mwLbaADtCM4Taciwf4Fzqigk6kfA4r+emamnqPF0nvegauciLfA==</hash></file></checksum>
+  </jingle>
+  """

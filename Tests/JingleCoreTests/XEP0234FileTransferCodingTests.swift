@@ -200,6 +200,17 @@ import XMPPCore
     #expect(try Jingle(read.element) == read)
   }
 
+  @Test func `Gajim's checksum is read, and names no content`() throws {
+    let payload = try #require(try jingle(gajimsChecksum).payloads.first)
+    guard case .checksum(let content, let hashes, nil) = FileInfo(payload) else {
+      Issue.record("no checksum")
+      return
+    }
+    #expect(content == FileInfo.Content())
+    #expect(hashes.strongest?.algorithm == .blake2b512)
+    #expect(hashes.strongest?.bytes.count == 64)
+  }
+
   @Test func `Descriptions in several languages are kept, one each`() throws {
     let read = try Self.file(
       "<desc>a</desc><desc xml:lang='de'>b</desc><desc>c</desc>"
