@@ -109,7 +109,7 @@ package struct HTTPSClient: Sendable {
         do {
           do {
             try await outbound.write(contentsOf: [.head(head), .end(nil)])
-          } catch where !(error is HTTPParserError) {
+          } catch let error where !(error is HTTPParserError) {
             // The connection is gone. What the server said before, or why this side gave it up, is read below.
           }
           let download = HTTPSDownload(inbound, url: url, offset: offset, limit: limit)

@@ -83,7 +83,8 @@ struct FileUploadTests {
         })
     }
 
-    static func slot(put: String, get: String, headers: [String: String] = ["Authorization": "Bearer x"]) -> XMLElement {
+    static func slot(put: String, get: String, headers: [String: String] = ["Authorization": "Bearer x"]) -> XMLElement
+    {
       let namespace = HTTPUpload.namespace
       return XMLElement(
         "slot", namespace: namespace,
@@ -293,7 +294,8 @@ struct FileUploadTests {
 
   @Test("Each refusal of a place is told for what it is")
   func refusedSlots() async throws {
-    func application(_ name: String, _ attributes: [String: String] = [:], _ children: [XMLElement] = []) -> XMLElement {
+    func application(_ name: String, _ attributes: [String: String] = [:], _ children: [XMLElement] = []) -> XMLElement
+    {
       XMLElement(name, namespace: HTTPUpload.namespace, attributes: attributes, children: children)
     }
     let limit = XMLElement("max-file-size", namespace: HTTPUpload.namespace, text: "20")

@@ -288,7 +288,8 @@ extension CallError {
 
   fileprivate static func tooLarge(_ name: String, _ size: UInt64, limit: UInt64?, of service: JID) -> CallError {
     let most = limit.map { "takes \($0) at most" } ?? "takes fewer"
-    return CallError(.output, "\(name) has \(size) bytes, and \(service) \(most). Choose another way, or divide the file.")
+    return CallError(
+      .output, "\(name) has \(size) bytes, and \(service) \(most). Choose another way, or divide the file.")
   }
 
   fileprivate static func refused(_ request: HTTPUpload.Request, _ error: StanzaError, by service: JID) -> CallError {

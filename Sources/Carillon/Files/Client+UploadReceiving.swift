@@ -128,8 +128,9 @@ extension Client {
           while let chunk = try await download.next() {
             try await part.append(chunk)
             try transfer.moved(chunk.readableBytes, of: size ?? identity.size, configuration.webRate)
-            guard size ?? identity.size ?? configuration.maximumFileSize != nil
-              || transfer.count <= Self.maximumUnannounced
+            guard
+              size ?? identity.size ?? configuration.maximumFileSize != nil
+                || transfer.count <= Self.maximumUnannounced
             else { throw CallError(.output, "\(link.url.host) sends without end, and never said how much.") }
           }
         }
@@ -141,7 +142,8 @@ extension Client {
       let failure =
         switch error {
         case let error as HTTPSError where size != nil && error.isTooLarge:
-          CallError(.corrupt, "More lies at \(link.url.host) than the \(size ?? 0) bytes that \(name) has.", cause: error)
+          CallError(
+            .corrupt, "More lies at \(link.url.host) than the \(size ?? 0) bytes that \(name) has.", cause: error)
         case let error as HTTPSError: CallError(error)
         default: error as? CallError ?? CallError(.failed, "\(error)", cause: error)
         }
