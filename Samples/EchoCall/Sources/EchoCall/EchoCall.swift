@@ -33,6 +33,9 @@ import Foundation
         }
       }
     }
-    try await Client(configuration: configuration).run(handlers)
+    do { try await Client(configuration: configuration).run(handlers) } catch {
+      print(error)
+      exit(1)
+    }
   }
 }
