@@ -465,7 +465,9 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
 
   @Test func `The receiver's word may come before this side is done with its own`() {
     for end in [FileFact.info(receipt), .ended(success)] {
-      #expect(sender(file).after([.moved(10)])(end) == .finish(.sent(isConfirmed: true), telling: nil))
+      let side = sender(file).after([.moved(10)])
+      #expect(side(end) == .wait)
+      #expect(side(.sentAll(Hashes([sha256]))) == .finish(.sent(isConfirmed: true), telling: nil))
     }
   }
 
@@ -476,7 +478,8 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     #expect(side(.wait(.seconds(120))) == .finish(.sent(isConfirmed: false), telling: nil))
     let broken = sender(announcing).after([.moved(10)])
     #expect(broken(.failed(.nobody)) == .wait)
-    #expect(broken(.ended(success)) == .finish(.sent(isConfirmed: true), telling: nil))
+    #expect(broken(.ended(success)) == .wait)
+    #expect(broken(.sentAll(Hashes([sha256]))) == .finish(.sent(isConfirmed: true), telling: nil))
   }
 
   @Test func `A receiver cannot have what was not sent`() {
@@ -492,7 +495,8 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
 
   @Test func `The receiver may have the last bytes before this side hears that they went out`() {
     let side = sender(announcing).after([.moved(9), .ended(success)])
-    #expect(side(.moved(1)) == .finish(.sent(isConfirmed: true), telling: nil))
+    #expect(side(.moved(1)) == .wait)
+    #expect(side(.sentAll(Hashes([sha256]))) == .finish(.sent(isConfirmed: true), telling: nil))
     let unending = sender(endless).after([.moved(9), .ended(success)])
     #expect(unending(.moved(1)) == .wait)
     #expect(unending(.sentAll(Hashes([sha256]))) == .finish(.sent(isConfirmed: true), telling: nil))

@@ -189,14 +189,16 @@ extension Client {
             + "contacts.")
       }
     }
-    var isSomebodyThere = false
-    for device in devices.prefix(8) {
-      guard let info = await features(of: device) else { continue }
-      isSomebodyThere = true
-      if info.supports(FileDescription.namespace) { return (device, info) }
+    // All at once: those that sleep do not answer in time.
+    let answers = await withTaskGroup(of: (JID, DiscoInfo?).self) { group in
+      for device in devices.prefix(8) { group.addTask { (device, await self.features(of: device)) } }
+      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
+    for device in devices {
+      if let info = answers[device], info.supports(FileDescription.namespace) { return (device, info) }
     }
     let names = devices.map { $0.resourcepart ?? "\($0)" }.joined(separator: ", ")
-    throw isSomebodyThere
+    throw !answers.isEmpty
       ? CallError(.noAnswer, "\(peer) is online (\(names)), but no device there takes files (XEP-0234).")
       : CallError(.noAnswer, "\(peer) does not answer (\(names)).")
   }

@@ -86,7 +86,6 @@ extension FileTransfer {
       if let length = plan.part.length {
         if progress.count > length { return fail(plan.direction == .receiving ? .tooManyBytes : .local(.fileFailed)) }
         if progress.count == length, plan.direction == .receiving { return complete(plan, at: now) }
-        if progress.count == length, plan.sessionIsOver { return finishConfirmed() }
       } else if plan.direction == .receiving, progress.count > plan.limits.maximumLength {
         return fail(.tooLarge)
       }
@@ -116,7 +115,7 @@ extension FileTransfer {
         plan.file.hashes[value.algorithm].map { $0 != value } ?? false
       }
       if isChanged || plan.part.length.map({ $0 != progress.count }) ?? false { return fail(.local(.fileFailed)) }
-      if plan.sessionIsOver { return finishConfirmed() }
+      if plan.sessionIsOver || progress.isConfirmed { return finishConfirmed() }
       self = .awaitingReceipt(plan, until: now + plan.limits.receipt, isClosed: progress.isClosed)
       let isNew = hashes.values.contains { plan.file.hashes[$0.algorithm] == nil }
       guard isNew || !partHashes.isEmpty else { return .wait }
@@ -184,9 +183,11 @@ extension FileTransfer {
     let state = leave()
     switch consume state {
     // Before all was sent it cannot be true.
-    case .transferring(let plan, let progress)
+    case .transferring(let plan, var progress)
     where plan.direction == .sending && progress.count == plan.part.length:
-      return finishConfirmed()
+      progress.isConfirmed = true
+      self = .transferring(plan, progress)
+      return .wait
     case .awaitingReceipt:
       return finishConfirmed()
     case let state:

@@ -103,6 +103,8 @@ package enum FileTransfer: ~Copyable {
     var windowCount: Int64 = 0
     /// The receiver closed, and this side has not yet told that all was sent.
     var isClosed = false
+    /// The receiver said that it has all, and this side has not yet told that all was sent.
+    var isConfirmed = false
 
     init(_ limits: Limits, at now: Instant) {
       stalls = now + limits.stall
@@ -268,9 +270,6 @@ extension FileTransfer {
     switch consume state {
     case .proposed:
       return .fail(Failure(declinedFor: reason), telling: nil)
-    case .transferring(let plan, let progress)
-    where isSuccess && plan.direction == .sending && progress.count == plan.part.length:
-      return finishConfirmed()
     case .transferring(var plan, let progress) where isSuccess:
       // What was sent is still under way, or this side is yet to hear that the last of it went out.
       plan.sessionIsOver = true
