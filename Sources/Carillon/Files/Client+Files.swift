@@ -192,7 +192,9 @@ extension Client {
     // All at once: those that sleep do not answer in time.
     let answers = await withTaskGroup(of: (JID, DiscoInfo?).self) { group in
       for device in devices.prefix(8) { group.addTask { (device, await self.features(of: device)) } }
-      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+      var answers: [JID: DiscoInfo] = [:]
+      for await (device, info) in group { answers[device] = info }
+      return answers
     }
     for device in devices {
       if let info = answers[device], info.supports(FileDescription.namespace) { return (device, info) }
