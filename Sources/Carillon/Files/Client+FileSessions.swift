@@ -318,10 +318,6 @@ extension Client {
     stopTransport(of: transfer)
     transfers[transfer.id] = nil
     session.remove(transfer)
-    if let part = transfer.part {
-      let isCorrupt = if case .failure(let error) = result { error.code == .corrupt } else { false }
-      spawn { if isCorrupt { await part.discard() } else { await part.keep() } }
-    }
     transfer.tell(.ended(result))
     for waiter in transfer.waiters { waiter.resume(returning: result) }
     transfer.waiters = []

@@ -143,9 +143,18 @@ extension Client {
     }
   }
 
+  /// Waits for a transfer's end. What has come of it can be gone on with from then on.
   private func end(of transfer: ActiveTransfer) async -> Result<FileReceipt, CallError> {
-    if let result = transfer.result { return result }
-    return await withCheckedContinuation { transfer.waiters.append($0) }
+    let result =
+      if let result = transfer.result { result } else {
+        await withCheckedContinuation { transfer.waiters.append($0) }
+      }
+    if case .failure(let error) = result, error.code == .corrupt {
+      await transfer.part?.discard()
+    } else {
+      await transfer.part?.keep()
+    }
+    return result
   }
 
   /// The device of a peer's that takes files.
