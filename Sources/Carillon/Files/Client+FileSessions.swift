@@ -320,10 +320,6 @@ extension Client {
     stopTransport(of: transfer)
     transfers[transfer.id] = nil
     session.remove(transfer)
-    if let part = transfer.part {
-      let error: CallError? = if case .failure(let error) = result { error } else { nil }
-      spawn { await part.end(after: error) }
-    }
     transfer.tell(.ended(result))
     for waiter in transfer.waiters { waiter.resume(returning: result) }
     transfer.waiters = []

@@ -167,9 +167,15 @@ extension Client {
     }
   }
 
+  /// Waits for a transfer's end. What has come of it can be gone on with from then on.
   func end(of transfer: ActiveTransfer) async -> Result<FileReceipt, CallError> {
-    if let result = transfer.result { return result }
-    return await withCheckedContinuation { transfer.waiters.append($0) }
+    let result =
+      if let result = transfer.result { result } else {
+        await withCheckedContinuation { transfer.waiters.append($0) }
+      }
+    let error: CallError? = if case .failure(let error) = result { error } else { nil }
+    await transfer.part?.end(after: error)
+    return result
   }
 
   /// The device of a peer's that takes files.
