@@ -66,12 +66,13 @@ extension FileTransfer {
   }
 
   private mutating func breakOff(_ plan: Plan, _ failure: Failure, at now: Instant) -> Action {
-    if plan.sessionIsOver {
-      return .fail(plan.direction == .sending ? .endedByPeer(Jingle.Reason(.success)) : failure, telling: nil)
-    }
+    if plan.sessionIsOver { return plan.direction == .sending ? endedEarly() : .fail(failure, telling: nil) }
     self = .brokenOff(plan, failure, until: now + plan.limits.farewell)
     return .wait
   }
+
+  /// The receiver was content before it can have had all.
+  private func endedEarly() -> Action { .fail(.endedByPeer(Jingle.Reason(.success)), telling: nil) }
 
   // MARK: Bytes
 
@@ -251,7 +252,9 @@ extension FileTransfer {
     case .proposed: return fail(.unanswered)
     case .connecting: return fail(.unconnected)
     case .transferring(let plan, var progress):
-      if progress.stalls <= now { return fail(.stalled) }
+      if progress.stalls <= now {
+        return plan.sessionIsOver && plan.direction == .sending ? endedEarly() : fail(.stalled)
+      }
       let least = Double(plan.limits.minimumBytesPerSecond) * plan.limits.rateWindow.inSeconds
       if Double(progress.windowCount) < least { return fail(.tooSlow) }
       progress.windowCount = 0
