@@ -36,7 +36,7 @@ struct HostileFileReceiverTests {
       case .doesNotOpen: "does not open the in-band bytestream"
       case .takesNothing: "Nothing more of film.mkv was moved"
       case .refusesBlock: "A block of the in-band bytestream could not be delivered"
-      case .closes: "closed the in-band bytestream"
+      case .closes: "in-band bytestream"
       case .ends: "ended the transfer of film.mkv: no more of it"
       case .saysNothing: "never said that it has all of film.mkv"
       case .lies: "film.mkv"
@@ -97,7 +97,15 @@ struct HostileFileReceiverTests {
       case .refusesBlock: await peer.answer(first, StanzaError(.resourceConstraint))
       case .closes:
         await peer.answer(first)
-        try await peer.request(InBandBytestream.Close(sid: stream).element, to: from)
+        peer.link.send(IQ(id: "close", to: from, .set(InBandBytestream.Close(sid: stream).element)).element)
+        // What was under way is not taken any more.
+        while true {
+          let stanza = try await peer.next {
+            $0.first("data", InBandBytestream.namespace) != nil || $0[attribute: "id"] == "close"
+          }
+          if stanza[attribute: "id"] == "close" { return }
+          await peer.answer(try IQ(stanza), StanzaError(.itemNotFound))
+        }
       case .ends:
         await peer.answer(first)
         let reason = Jingle.Reason(.cancel, text: "no more of it")
