@@ -19,7 +19,7 @@ struct HostileFileReceiverTests {
       case .noAnswer: .noAnswer
       case .declines: .declined
       case .outside: .protocolViolation
-      case .takesNothing, .saysNothing, .lies: .timedOut
+      case .takesNothing, .saysNothing: .timedOut
       case .ends: .failed
       default: .connectivity
       }
@@ -39,7 +39,7 @@ struct HostileFileReceiverTests {
       case .closes: "in-band bytestream"
       case .ends: "ended the transfer of film.mkv: no more of it"
       case .saysNothing: "never said that it has all of film.mkv"
-      case .lies: "film.mkv"
+      case .lies: "ended the transfer before it had all of film.mkv"
       }
     }
 
