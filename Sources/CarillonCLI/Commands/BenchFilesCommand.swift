@@ -1,6 +1,7 @@
 import ArgumentParser
 import Carillon
 import Foundation
+import Logging
 import MediaEngine
 import XMPPCore
 
@@ -73,25 +74,26 @@ struct BenchFilesCommand: AsyncParsableCommand {
         copy: FileYardsticks.copy(path, to: folder + "/copy"))
       console.event("bench.files.yardsticks", yardsticks.object)
       let benchmark = FileBenchmark(
-        console: console, session: session, folder: folder, delay: delay, account: account)
-      var results: [FileBenchmark.Result] = []
+        console: console, folder: folder, delay: delay, account: account)
       let plans = FileBenchmark.Plan.all(
         ways.isEmpty ? FileTransferWay.allCases : ways, size: size, isDelayed: delay > .zero, server: account != nil)
-      for plan in plans {
-        // The file is cut to what is to be sent of it; the larger plans come first.
-        let path = plan.size == size ? path : path + "-\(plan.size)"
-        if plan.size != size { try FileYardsticks.make(path, plan.size) }
-        var best: FileBenchmark.Result?
-        for run in 1...runs {
-          console.progress("\(plan.name), \(byteCount(plan.size))\(runs > 1 ? ", \(run) of \(runs)" : "")")
-          let result = try await benchmark.measure(plan, path)
-          if result.seconds < best?.seconds ?? .infinity { best = result }
+      // Slower ways take a part of it.
+      for other in Set(plans.map(\.size)) where other != size { try FileYardsticks.make("\(path)-\(other)", other) }
+      try await session.run([]) { [runs, delay] in
+        var results: [FileBenchmark.Result] = []
+        for plan in plans {
+          var best: FileBenchmark.Result?
+          for run in 1...runs {
+            console.progress("\(plan.name), \(byteCount(plan.size))\(runs > 1 ? ", \(run) of \(runs)" : "")")
+            let result = try await benchmark.measure(plan, plan.size == size ? path : "\(path)-\(plan.size)")
+            if result.seconds < best?.seconds ?? .infinity { best = result }
+          }
+          guard let best else { continue }
+          console.event("bench.files", FileBenchmark.object(best, delay: delay))
+          results.append(best)
         }
-        guard let best else { continue }
-        console.event("bench.files", FileBenchmark.object(best, delay: delay))
-        results.append(best)
+        console.result(FileBenchmark.text(results, yardsticks, delay: delay))
       }
-      console.result(FileBenchmark.text(results, yardsticks, delay: delay))
     }
   }
 }
@@ -108,7 +110,11 @@ struct BenchFilesEndCommand: AsyncParsableCommand {
   @OptionGroup var accountOptions: AccountOptions
 
   func run() async throws {
-    let session = Session(console: Console(json: false), logLevel: nil)
+    LoggingSystem.bootstrap { label in
+      var handler = StreamLogHandler.standardError(label: label)
+      handler.logLevel = .warning
+      return handler
+    }
     let pipe = StanzaPipe(input: .standardInput, output: .standardOutput)
     let client: Client
     if piped {
@@ -139,14 +145,13 @@ struct BenchFilesEndCommand: AsyncParsableCommand {
       }
       pipe.send(XMLElement("received", namespace: Self.namespace, attributes: attributes))
     }
-    // The end of its input ends it, as that of the stream does.
+    // The end of its input ends it.
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { [handlers] in try await client.run(handlers) }
-      if !piped { group.addTask { for await _ in pipe.incoming {} } }
+      group.addTask { for await _ in pipe.closed {} }
       try await group.next()
       group.cancelAll()
     }
-    _ = session
   }
 }
 

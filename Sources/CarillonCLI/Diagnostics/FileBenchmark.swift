@@ -39,7 +39,6 @@ struct FileBenchmark: Sendable {
   }
 
   let console: Console
-  let session: Session
   /// Where the files are.
   let folder: String
   /// A round trip.
@@ -75,50 +74,63 @@ struct FileBenchmark: Sendable {
       preconditionFailure("there is a server of some kind")
     }
     defer { withExtendedLifetime(relay) {} }
-    let measured = Mutex<Result?>(nil)
     let reports = AsyncStream.makeStream(of: XMLElement.self)
     let (online, cameOnline) = AsyncStream.makeStream(of: Void.self)
     var handlers = Client.Handlers()
     handlers.onOnline = { _ in cameOnline.yield() }
-    try await session.run([
-      { [handlers] in try await sender.run(handlers) },
-      {
+    let result = try await withThrowingTaskGroup(of: Result?.self) { group in
+      defer { group.cancelAll() }
+      group.addTask { [handlers] in
+        try await sender.run(handlers)
+        return nil
+      }
+      group.addTask {
         if let server {
           await server.serve(receiver.pipe) { reports.continuation.yield($0) }
         } else {
           for await report in receiver.pipe.incoming { reports.continuation.yield(report) }
         }
+        try Task.checkCancellation()
         throw CommandFailure(code: "failed", message: "The receiving process ended.", status: .failure)
-      },
-    ]) {
-      for await _ in online { break }
-      var reports = reports.stream.makeAsyncIterator()
-      guard let ready = await reports.next(), let peer = try? JID(ready[attribute: "address"] ?? "") else { return }
-      var file = OutgoingFile(path: path)
-      file.ways = [plan.way]
-      let meter = ProcessMeter()
-      let receipt = try await sender.send(file, to: peer) { transfer in
-        for await case .progress(let progress) in transfer.events {
-          console.live { FileReporter.bar(plan.name, progress, width: $0) }
-        }
       }
-      let used = meter.usage
-      guard let report = await reports.next(), report[attribute: "error"] == nil else {
-        throw CommandFailure(code: "failed", message: "The receiver did not get the file.", status: .failure)
+      group.addTask {
+        try await transfer(plan, path, sender, online, reports.stream, isReal: server == nil)
       }
-      func number(_ name: String) -> Double { Double(report[attribute: name] ?? "") ?? 0 }
-      var result = Result(plan: plan)
-      result.bytes = receipt.bytes
-      result.seconds = number("seconds")
-      result.sender = used
-      result.receiver = Usage(processorSeconds: number("processor"), bytes: Int(number("memory")))
-      result.route = receipt.route + (server == nil ? ", through \(peer.domain)" : "")
-      result.isEqual = receipt.sha256 == report[attribute: "sha256"]
-      measured.withLock { [result] in $0 = result }
+      return try await group.next() ?? nil
     }
-    guard let result = measured.withLock({ $0 }), result.isEqual else {
+    guard let result, result.isEqual else {
       throw CommandFailure(code: "corrupt", message: "The file did not arrive as it was sent.", status: .failure)
     }
+    return result
+  }
+
+  private func transfer(
+    _ plan: Plan, _ path: String, _ sender: Client, _ online: AsyncStream<Void>, _ reports: AsyncStream<XMLElement>,
+    isReal: Bool
+  ) async throws -> Result? {
+    for await _ in online { break }
+    var reports = reports.makeAsyncIterator()
+    guard let ready = await reports.next(), let peer = try? JID(ready[attribute: "address"] ?? "") else { return nil }
+    var file = OutgoingFile(path: path)
+    file.ways = [plan.way]
+    let meter = ProcessMeter()
+    let receipt = try await sender.send(file, to: peer) { transfer in
+      for await case .progress(let progress) in transfer.events {
+        console.live { FileReporter.bar(plan.name, progress, width: $0) }
+      }
+    }
+    let used = meter.usage
+    guard let report = await reports.next(), report[attribute: "error"] == nil else {
+      throw CommandFailure(code: "failed", message: "The receiver did not get the file.", status: .failure)
+    }
+    func number(_ name: String) -> Double { Double(report[attribute: name] ?? "") ?? 0 }
+    var result = Result(plan: plan)
+    result.bytes = receipt.bytes
+    result.seconds = number("seconds")
+    result.sender = used
+    result.receiver = Usage(processorSeconds: number("processor"), bytes: Int(number("memory")))
+    result.route = receipt.route + (isReal ? ", through \(peer.domain)" : "")
+    result.isEqual = receipt.sha256 == report[attribute: "sha256"]
     return result
   }
 }

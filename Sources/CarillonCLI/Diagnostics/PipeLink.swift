@@ -7,6 +7,8 @@ import XMPPCore
 final class StanzaPipe: Sendable {
   /// What comes in; ends with the pipe. Not bounded: both ends belong to one benchmark.
   let incoming: AsyncStream<XMLElement>
+  /// Ends with the pipe.
+  let closed: AsyncStream<Never>
   private let output: FileHandle
   private let lock = Mutex(())
 
@@ -14,6 +16,8 @@ final class StanzaPipe: Sendable {
     self.output = output
     let (incoming, continuation) = AsyncStream.makeStream(of: XMLElement.self)
     self.incoming = incoming
+    let (closed, close) = AsyncStream.makeStream(of: Never.self)
+    self.closed = closed
     let descriptor = input.fileDescriptor
     let reader = Thread {
       let parser = XMLStreamParser()
@@ -25,7 +29,10 @@ final class StanzaPipe: Sendable {
           if case .element(let element) = event { continuation.yield(element) }
         }
       }
-      withExtendedLifetime(input) { continuation.finish() }
+      withExtendedLifetime(input) {
+        continuation.finish()
+        close.finish()
+      }
     }
     reader.start()
   }
