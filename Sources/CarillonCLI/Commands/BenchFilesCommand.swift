@@ -10,13 +10,14 @@ struct BenchFilesCommand: AsyncParsableCommand {
     commandName: "files", abstract: "Measure transfers of files to a second process, over loopback.",
     discussion: """
       For each transport, this process sends to another one that it starts, and both hash the file. The MB/s are the
-      receiver's, from the first byte to the last; processor seconds and memory over that of the idle process are told for
+      receiver's, from the first byte to the last; processor seconds, and memory over that of the idle process, are told of
       each. A server in this process passes the stanzas on; with --account, in-band streams go through that account's real
       one. With --delay, the path between the two is one in this process on which everything takes its time.
       Tools/Benchmarks/files runs this with a Prosody of its own.
       """)
 
-  @Option(help: ArgumentHelp("The size of the file (default: 1 GiB); slow ways take less.", valueName: "size"),
+  @Option(
+    help: ArgumentHelp("The size of the file (default: 1 GiB); slow ways take less.", valueName: "size"),
     transform: { try ByteCount(argument: $0) })
   var size: ByteCount?
 
@@ -34,7 +35,8 @@ struct BenchFilesCommand: AsyncParsableCommand {
   @Option(help: "How often each is measured; the fastest is told.")
   var runs = 1
 
-  @Option(help: ArgumentHelp("Where the files are put for the time being (default: the system's place).", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("Where the files are put for the time being (default: the system's place).", valueName: "dir"))
   var into: String?
 
   @OptionGroup(title: "Account, for in-band streams") var accountOptions: AccountOptions
@@ -55,13 +57,14 @@ struct BenchFilesCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await Session.reporting(output) { console in
+      // First, since it says what is logged.
+      let session = Session(console: console, logLevel: output.logLevel)
       var account: (configuration: Client.Configuration, arguments: [String])?
       if accountOptions.account != nil || accountOptions.config != nil {
         let settings = try accountOptions.settings()
         if let warning = settings.warning { console.warning(warning) }
         account = (settings.clientConfiguration(relayOnly: false), accountOptions.arguments(settings))
       }
-      let session = Session(console: console, logLevel: output.logLevel)
       let folder = (into ?? NSTemporaryDirectory()) + "/carillon-bench-\(UUID().uuidString)"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -293,7 +293,9 @@ private final class DelayedPaths: Sendable {
         return path.port
       }
       // One address each: there is one path.
-      guard candidate[attribute: "protocol"]?.lowercased() == "udp", state.known[end] ?? port == port else { return nil }
+      guard candidate[attribute: "protocol"]?.lowercased() == "udp", state.known[end] ?? port == port else {
+        return nil
+      }
       if state.datagrams == nil { state.datagrams = try? DelayedUDPPath(delay: delay) }
       state.known[end] = port
       state.datagrams?.set(end, at: port)
