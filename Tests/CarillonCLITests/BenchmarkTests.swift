@@ -1,3 +1,4 @@
+import Carillon
 import Foundation
 import MediaCodecs
 import Testing
@@ -58,5 +59,75 @@ import Testing
   @Test("Without a counter nothing is counted")
   func noCounter() {
     #expect(AllocationCounter() == nil)
+  }
+}
+
+@Suite struct FileBenchmarkTests {
+  @Test("The table of transfers has the plain copies beside them, and says how much of the hash's speed each reaches")
+  func table() {
+    var direct = FileBenchmark.Result(plan: .init(way: .socks5, size: 2_000_000_000))
+    (direct.bytes, direct.seconds, direct.route) = (2_000_000_000, 2, "direct")
+    direct.sender = .init(processorSeconds: 1.5, bytes: 3 << 20)
+    direct.receiver = .init(processorSeconds: 2.5, bytes: 9 << 20)
+    var slow = FileBenchmark.Result(plan: .init(way: .inBand, size: 1_000_000, hasOneBlockUnderWay: true))
+    (slow.bytes, slow.seconds, slow.route) = (1_000_000, 20, "in band")
+    let yardsticks = FileBenchmark.Yardsticks(hash: 1.6e9, tcp: 3e9, copy: 2e9)
+    let lines = FileBenchmark.text([direct, slow], yardsticks, delay: .zero).split(separator: "\n")
+    func cells(_ line: Int) -> [String] {
+      lines[line].split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+    #expect(cells(1) == ["sha-256, one core", "1600", "in memory"])
+    #expect(cells(4) == ["s5b", "2.00 GB", "1000", "63 %", "0.75", "1.25", "3.0", "9.0", "direct"])
+    #expect(cells(5).prefix(4) == ["ibb, one at a time", "1.00 MB", "0.05", "0.0 %"])
+    let object = FileBenchmark.object(direct, delay: .zero)
+    #expect(object["megabytesPerSecond"] == .number(1000))
+    #expect(object["receiverProcessorSecondsPerGigabyte"] == .number(1.25))
+    // The path between the two is in the process that sends.
+    #expect(FileBenchmark.object(direct, delay: .milliseconds(80))["senderBytesAboveIdle"] == nil)
+    let delayed = FileBenchmark.text([slow], yardsticks, delay: .milliseconds(80)).split(separator: "\n")
+    #expect(delayed[4].hasSuffix("in band, 80 ms a round trip"))
+  }
+
+  @Test("What is slow is measured with less, and in-band streams also as simple clients have them")
+  func plans() {
+    let plans = FileBenchmark.Plan.all([.socks5, .inBand], size: 1 << 30, isDelayed: false, server: true)
+    #expect(plans.map(\.name) == ["s5b", "ibb", "ibb, one at a time"])
+    #expect(plans.map(\.size) == [1 << 30, 256 << 20, 64 << 20])
+    let delayed = FileBenchmark.Plan.all([.inBand], size: 1 << 30, isDelayed: true, server: false)
+    #expect(delayed.map(\.size) == [64 << 20, 1 << 20])
+    #expect(FileBenchmark.Plan.all([.inBand], size: 10, isDelayed: true, server: true).map(\.size) == [10, 10])
+  }
+
+  @Test("The command takes sizes, transports and a delay, and refuses what makes no sense")
+  func arguments() throws {
+    let command = try #require(
+      try BenchFilesCommand.parse(["--size", "10M", "--transport", "s5b", "--transport", "ibb", "--delay", "80ms"]))
+    #expect(command.size?.bytes == 10_000_000 && command.ways == [.socks5, .inBand])
+    #expect(command.delay == .milliseconds(80))
+    for wrong in [["--transport", "pigeon"], ["--runs", "0"], ["--size", "0"], ["--delay", "1h"]] {
+      #expect(throws: (any Error).self) { try BenchFilesCommand.parse(wrong) }
+    }
+  }
+
+  @Test("On a delayed path everything arrives, in order and not sooner", .timeLimit(.minutes(1)))
+  func delayedPath() throws {
+    let (listener, port) = try LoopbackSocket.bound(SOCK_STREAM)
+    defer { close(listener) }
+    listen(listener, 1)
+    let path = try DelayedTCPPath(to: "127.0.0.1", port, delay: .milliseconds(20))
+    let socket = LoopbackSocket.make(SOCK_STREAM)
+    defer { close(socket) }
+    let start = ContinuousClock.now
+    #expect(LoopbackSocket.connect(socket, to: "127.0.0.1", path.port))
+    let accepted = accept(listener, nil, nil)
+    defer { close(accepted) }
+    let sent = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 * 7) }
+    #expect(send(socket, sent, sent.count, 0) == sent.count)
+    shutdown(socket, Int32(SHUT_WR))
+    var received: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while case let count = recv(accepted, &buffer, buffer.count, 0), count > 0 { received += buffer[..<count] }
+    #expect(received == sent)
+    #expect(ContinuousClock.now - start >= .milliseconds(20))
   }
 }

@@ -20,7 +20,7 @@ struct HostileFileReceiverTests {
       case .declines: .declined
       case .outside: .protocolViolation
       case .takesNothing, .saysNothing: .timedOut
-      case .ends: .failed
+      case .ends, .lies: .failed
       default: .connectivity
       }
     }

@@ -16,7 +16,7 @@ import Testing
     var configuration = InBandPair.configuration(to: InBandPair.romeo)
     change(&configuration)
     var stream = InBandStream(accepting: configuration, at: Self.start)
-    try feed(&stream, InBandBytestream.Open(sid: "i781hf64").element)
+    try feed(&stream, InBandBytestream.Open(sid: "i781hf64", blockSize: 4096).element)
     let streamSaid = outputs(&stream)
     #expect(streamSaid.count == 2)
     return stream

@@ -7,8 +7,8 @@ import XMPPCore
 ///
 /// Bound: 2 MiB, and one buffer, wait to be hashed; then `update` waits.
 ///
-/// `@unchecked Sendable`: `hash` is touched by whoever drains the queue, of whom the state lets there be one at a time, and
-/// after that by `finish`; the rest never changes or is under the lock.
+/// `@unchecked Sendable`: `hash` is touched by whoever drains the queue, of whom the state lets there be one at a time,
+/// and after that by `finish`; the rest never changes or is under the lock.
 final class BackgroundHash: @unchecked Sendable {
   private static let maximumBytes = 2 << 20
 

@@ -18,8 +18,9 @@ extension Client {
         return transportFailed("\(error)", of: transfer)
       }
     }
-    let settings = InBandStream.Configuration(
+    var settings = InBandStream.Configuration(
       peer: transfer.peer, open: transport.open, idPrefix: StanzaID.random(using: &random))
+    if let maximum = configuration.maximumInBandBlocks { settings.maximumBlocks = maximum }
     let outlet = outlet
     let stream =
       transfer.session.jingle.role == .initiator

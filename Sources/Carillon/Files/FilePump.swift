@@ -90,7 +90,8 @@ extension FileSource {
   /// - Parameter moved: told of bytes that were handed over; answers whether to go on.
   /// - Returns: the hashes of the whole file, if that was sent to its end; nil when it is not to go on.
   fileprivate func send(
-    _ part: JingleCore.FileTransfer.Part, over stream: any Bytestream, _ moved: @escaping @Sendable (Int) async -> Bool
+    _ part: JingleCore.FileTransfer.Part, over stream: any Bytestream,
+    _ moved: @escaping @Sendable (Int) async -> Bool
   ) async throws -> [HashValue]? {
     try await begin(at: part.offset)
     let size = length ?? .max

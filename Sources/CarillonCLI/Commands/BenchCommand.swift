@@ -6,7 +6,9 @@ import MediaEngine
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure.",
-    subcommands: [BenchCallCommand.self, BenchVideoCommand.self, BenchRTPCommand.self])
+    subcommands: [
+      BenchCallCommand.self, BenchVideoCommand.self, BenchRTPCommand.self, BenchFilesCommand.self, BenchFilesEndCommand.self,
+    ])
 }
 
 struct BenchCallCommand: AsyncParsableCommand {
