@@ -201,11 +201,11 @@ extension ScriptedPeer {
   func openInBand(
     _ file: FileDescription, sid: String = "s1", stream: String = "b1", to recipient: JID = FileStage.bobsAddress
   ) async throws {
-    let answer = try await offer(file, sid: sid, .inBand(.init(sid: stream)), to: recipient)
+    let answer = try await offer(file, sid: sid, .inBand(.init(sid: stream, blockSize: 4096)), to: recipient)
     try #require(answer.content == .result(nil))
     _ = try await jingle(.sessionAccept)
     try #require(
-      try await request(InBandBytestream.Open(sid: stream).element, to: recipient).content == .result(nil))
+      try await request(InBandBytestream.Open(sid: stream, blockSize: 4096).element, to: recipient).content == .result(nil))
   }
 
   @discardableResult
