@@ -205,7 +205,8 @@ extension ScriptedPeer {
     try #require(answer.content == .result(nil))
     _ = try await jingle(.sessionAccept)
     try #require(
-      try await request(InBandBytestream.Open(sid: stream, blockSize: 4096).element, to: recipient).content == .result(nil))
+      try await request(InBandBytestream.Open(sid: stream, blockSize: 4096).element, to: recipient).content
+        == .result(nil))
   }
 
   @discardableResult

@@ -489,7 +489,9 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     #expect(side(.failed(.thisSide)) == .fail(.endedByPeer(success), telling: nil))
     let untouched = sender(file).after([.ended(success)])
     #expect(untouched(.failed(.thisSide)) == .fail(.endedByPeer(success), telling: nil))
-    #expect(sender(file).after([.moved(5), .ended(success)])(.wait(.seconds(60))) == .fail(.endedByPeer(success), telling: nil))
+    #expect(
+      sender(file).after([.moved(5), .ended(success)])(.wait(.seconds(60)))
+        == .fail(.endedByPeer(success), telling: nil))
     // Gajim says so of half a file.
     #expect(sender(file).after([.moved(5), .ended(success)])(.closed) == .fail(.endedByPeer(success), telling: nil))
   }

@@ -223,7 +223,9 @@ extension Client {
       return send(answer.element)
     }
     guard mayKnowOfUs(iq.from) else { return send(iq.reply(.error(StanzaError(.serviceUnavailable))).element) }
-    if let answer = InBandBytestream.refusal(of: iq) ?? answerBitsOfBinary(iq) ?? responder.answer(to: iq) { send(answer.element) }
+    if let answer = InBandBytestream.refusal(of: iq) ?? answerBitsOfBinary(iq) ?? responder.answer(to: iq) {
+      send(answer.element)
+    }
   }
 
   private func receive(_ message: Message) {

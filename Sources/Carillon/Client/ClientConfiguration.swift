@@ -36,8 +36,8 @@ extension Client {
     /// Whether a peer's new call takes the place of the running one with it (XEP-0353 §4.2). Not so in benchmarks,
     /// which hold many calls between two accounts.
     package var migratesCalls = true
-  /// How many blocks of an in-band bytestream may be under way; in benchmarks also 1, as simple clients have it.
-  package var maximumInBandBlocks: Int?
+    /// How many blocks of an in-band bytestream may be under way; in benchmarks also 1, as simple clients have it.
+    package var maximumInBandBlocks: Int?
 
     public init(account: JID, password: String, logger: Logger = Logger(label: "carillon")) {
       self.account = account

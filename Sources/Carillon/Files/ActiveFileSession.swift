@@ -38,7 +38,9 @@ final class ActiveFileSession {
   func keepBits(of jingle: Jingle) {
     let announced = jingle.contents.compactMap(\.description?.file).flatMap(\.thumbnails).compactMap(\.contentID)
     for payload in jingle.payloads where bits.count < Thumbnail.maximumCount {
-      guard let data = try? BitsOfBinary(payload), announced.contains(data.cid), data.isGenuine == true else { continue }
+      guard let data = try? BitsOfBinary(payload), announced.contains(data.cid), data.isGenuine == true else {
+        continue
+      }
       bits.append(data)
     }
   }

@@ -98,7 +98,9 @@ extension Client {
       transfer.source = source
       transfer.file = file.description(of: source)
       // The hash is that of the whole file: where its end is not sent, it is not known.
-      if let length = wanted?.length, let end = source.length, (wanted?.offset ?? 0) + length < end { transfer.file.hashes = Hashes() }
+      if let length = wanted?.length, let end = source.length, (wanted?.offset ?? 0) + length < end {
+        transfer.file.hashes = Hashes()
+      }
     } catch {
       carryOut(transfer.machine.end(.notAvailable), of: transfer)
       throw error

@@ -103,9 +103,11 @@ extension Client {
     case .socks5: transfer.local = await openSOCKS5(of: transfer).map { .socks5($0) }
     case .inBand:
       let offered = transfer.offered?.inBand
-      if let sid = offered?.sid, transfers.values.contains(where: {
-        $0 !== transfer && $0.peer == transfer.peer && $0.local?.inBand?.sid == sid
-      }) {
+      if let sid = offered?.sid,
+        transfers.values.contains(where: {
+          $0 !== transfer && $0.peer == transfer.peer && $0.local?.inBand?.sid == sid
+        })
+      {
         transportFailed("its id is that of another one", of: transfer)
         return nil
       }

@@ -79,7 +79,8 @@ extension Client {
       return transfer
     }
     begin(transfers, with: device.info)
-    return await inScope(transfers, feeders: zip(files, sources).map { file, source in { await file.feed(source) } }, body)
+    return await inScope(
+      transfers, feeders: zip(files, sources).map { file, source in { await file.feed(source) } }, body)
   }
 
   func openSession(with device: JID, files count: Int) throws(CallError) -> ActiveFileSession {

@@ -7,7 +7,8 @@ struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure.",
     subcommands: [
-      BenchCallCommand.self, BenchVideoCommand.self, BenchRTPCommand.self, BenchFilesCommand.self, BenchFilesEndCommand.self,
+      BenchCallCommand.self, BenchVideoCommand.self, BenchRTPCommand.self, BenchFilesCommand.self,
+      BenchFilesEndCommand.self,
     ])
 }
 

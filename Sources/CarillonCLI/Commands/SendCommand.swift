@@ -19,7 +19,8 @@ struct SendCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The account or device to send to.", valueName: "jid"), transform: parseJID)
   var to: JID
 
-  @Option(help: ArgumentHelp("auto, datachannel, s5b (over TCP), ibb (through the servers) or upload.", valueName: "way"))
+  @Option(
+    help: ArgumentHelp("auto, datachannel, s5b (over TCP), ibb (through the servers) or upload.", valueName: "way"))
   var transport = Transport.auto
 
   @Option(help: ArgumentHelp("What the receiver is to call it; of one file, or of standard input.", valueName: "name"))
