@@ -89,7 +89,7 @@ extension Client {
     capabilities.disconnected()
     roster = Roster(account: link.address)
     proxies = nil
-    web.services = nil
+    entities = nil
     // What was under way between the two servers is lost.
     for transfer in transfers.values { transfer.inBand?.close() }
     if calls.isEmpty, fileSessions.isEmpty {

@@ -68,6 +68,8 @@ public actor Client {
   var web = WebTransfers()
   /// How long files are waited for.
   var fileLimits = JingleCore.FileTransfer.Limits()
+  /// What the account's server is and has; nil before it was asked.
+  var entities: [(jid: JID, info: DiscoInfo)]?
   /// Those of the account's server that carry bytestreams; nil before they were asked for.
   var proxies: [StreamHost]?
   /// Calls that came in, over ones too, while their handlers run.

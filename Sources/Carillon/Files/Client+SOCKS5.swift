@@ -143,14 +143,39 @@ extension Client {
 
   // MARK: Proxies
 
+  /// What proxies are there beyond is not told.
+  private static let maximumProxies = 8
+
   /// The proxies that this account's server names, asked for once a stream.
   ///
   /// - Specification: XEP-0065 §4
   private func bytestreamProxies() async -> [StreamHost] {
     if let proxies { return proxies }
+    let services = await serverEntities().filter { $0.info.isBytestreamProxy }.map(\.jid).prefix(Self.maximumProxies)
+    let answers = await withTaskGroup(of: (JID, IQTracker.Outcome).self) { group in
+      for service in services {
+        group.addTask { (service, await self.ask(.get(BytestreamQuery.addressRequest), of: service, timeout: .seconds(5))) }
+      }
+      var answers: [JID: IQTracker.Outcome] = [:]
+      for await (service, outcome) in group { answers[service] = outcome }
+      return answers
+    }
+    let hosts = services.flatMap { service -> [StreamHost] in
+      guard case .result(let payload?) = answers[service], let answer = try? BytestreamQuery(payload),
+        case .streamHosts(let hosts) = answer.content
+      else { return [] }
+      return hosts
+    }
+    proxies = Array(hosts.prefix(Self.maximumProxies))
+    return proxies ?? []
+  }
+
+  /// What this account's server is and has, asked for once a stream.
+  func serverEntities() async -> [(jid: JID, info: DiscoInfo)] {
+    if let entities { return entities }
     guard let domain = link?.address.domain else { return [] }
-    var discovery = BytestreamProxies(of: domain)
-    await withTaskGroup(of: (BytestreamProxies.Question, IQTracker.Outcome).self) { group in
+    var discovery = ServerDiscovery(of: domain)
+    await withTaskGroup(of: (ServerDiscovery.Question, IQTracker.Outcome).self) { group in
       repeat {
         while let question = discovery.nextQuestion() {
           group.addTask {
@@ -160,8 +185,9 @@ extension Client {
         if let (question, outcome) = await group.next() { discovery.received(outcome, to: question) }
       } while !discovery.isFinished
     }
-    proxies = discovery.proxies
-    return discovery.proxies
+    // None may have been silence only.
+    if !discovery.entities.isEmpty { entities = discovery.entities }
+    return discovery.entities
   }
 }
 

@@ -237,24 +237,9 @@ extension Client {
     throw .tooLarge(name, size, limit: largest.maximumFileSize, of: largest.jid)
   }
 
-  /// The services that this account's server names, asked for once a stream.
+  /// Those of this account's server.
   private func uploadServices() async -> [HTTPUpload.Service] {
-    if let services = web.services { return services }
-    guard let domain = link?.address.domain else { return [] }
-    var discovery = HTTPUploadDiscovery(of: domain)
-    await withTaskGroup(of: (HTTPUploadDiscovery.Question, IQTracker.Outcome).self) { group in
-      repeat {
-        while let question = discovery.nextQuestion() {
-          group.addTask {
-            (question, await self.ask(.get(question.payload), of: question.recipient, timeout: .seconds(5)))
-          }
-        }
-        if let (question, outcome) = await group.next() { discovery.received(outcome, to: question) }
-      } while !discovery.isFinished
-    }
-    // None may have been silence only.
-    if !discovery.services.isEmpty { web.services = discovery.services }
-    return discovery.services
+    await serverEntities().compactMap { HTTPUpload.Service($0.jid, info: $0.info) }
   }
 
   private func slot(for request: HTTPUpload.Request, from service: JID) async throws(CallError) -> HTTPUpload.Slot {

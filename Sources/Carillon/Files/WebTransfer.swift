@@ -126,8 +126,6 @@ final class WebTransfer {
 /// What a client knows of web servers and files there.
 struct WebTransfers {
   var underWay: [UUID: WebTransfer] = [:]
-  /// Those of the account's server that take files; nil before they were asked for.
-  var services: [HTTPUpload.Service]?
   /// The messages that were heard of last, so that none is taken for two. Bound: `maximumSeen`, the oldest are forgotten.
   private var seen: [String] = []
 

@@ -152,3 +152,10 @@ extension StreamHost {
       attributes: ["jid": jid.description, "host": host, "port": String(port)])
   }
 }
+
+extension DiscoInfo {
+  /// - Specification: XEP-0065 §4
+  package var isBytestreamProxy: Bool {
+    identities.contains { $0.category == "proxy" && $0.type == "bytestreams" }
+  }
+}

@@ -1,10 +1,9 @@
-/// Finds the services that hand out places for files: asks a server what it is and what it has, and each of its items
-/// what it is.
+/// Finds what services a server has: asks it what it is and for its items, and each of these what it is.
 ///
-/// What cannot be read, and who answers with an error or not at all, is no such service.
+/// What cannot be read, and who answers with an error or not at all, is not there.
 ///
-/// - Specification: XEP-0363 §3
-package struct HTTPUploadDiscovery: Sendable {
+/// - Specification: XEP-0030 §3, §4
+package struct ServerDiscovery: Sendable {
   /// A question to be asked, whose answer is awaited.
   package enum Question: Hashable, Sendable {
     case items(JID)
@@ -33,18 +32,20 @@ package struct HTTPUploadDiscovery: Sendable {
   private let server: JID
   private var waiting: [Question]
   private var asked: Set<Question> = []
-  private var found: [JID: HTTPUpload.Service] = [:]
+  private var found: [JID: DiscoInfo] = [:]
   private var items: [JID] = []
 
   /// - Parameter server: the account's own.
   package init(of server: JID) {
     self.server = server
-    // Some servers are the service themselves.
+    // Some servers are what is looked for themselves.
     waiting = [.info(server), .items(server)]
   }
 
-  /// The services found so far: the server itself, then its items in their order.
-  package var services: [HTTPUpload.Service] { ([server] + items).compactMap { found[$0] } }
+  /// Who answered so far: the server itself, then its items in their order.
+  package var entities: [(jid: JID, info: DiscoInfo)] {
+    ([server] + items).compactMap { jid in found[jid].map { (jid, $0) } }
+  }
 
   /// Whether nothing is awaited any more.
   package var isFinished: Bool { waiting.isEmpty && asked.isEmpty }
@@ -69,7 +70,7 @@ package struct HTTPUploadDiscovery: Sendable {
       items = Array(others.prefix(Self.maximumItems))
       waiting += items.map { .info($0) }
     case .info(let jid):
-      found[jid] = (try? DiscoInfo(payload)).flatMap { HTTPUpload.Service(jid, info: $0) }
+      found[jid] = try? DiscoInfo(payload)
     }
   }
 }
