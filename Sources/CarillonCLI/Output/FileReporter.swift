@@ -81,7 +81,7 @@ struct FileReporter: Sendable {
     console.result(
       """
       file            \(printable(receipt.path ?? receipt.name)), \(byteCount(receipt.size)), \(proof)
-      moved           \(byteCount(receipt.bytes)) in \(Duration.seconds(receipt.seconds).short), \(decimal(rate, places: 1)) MB/s
+      moved           \(byteCount(receipt.bytes)) in \(Duration.seconds(receipt.seconds).short), \(byteCount(Int64(rate * 1e6)))/s
       path            \(receipt.way.rawValue) (\(printable(receipt.route)))\(Self.warning(receipt.way, receipt.route))
       sha-256         \(receipt.sha256)
       """)
