@@ -197,6 +197,15 @@ extension IntegrationTests {
       let file = try await CarillonProcess.run(["send", "/nowhere", "--to", bob] + signingIn(alice))
       #expect(file.exitCode == 1 && file.message.contains("/nowhere"))
     }
+
+    @Test("The benchmark of files measures each way between two processes", .timeLimit(.minutes(2)))
+    func benchmark() async throws {
+      let outcome = try await CarillonProcess.run(["bench", "files", "--size", "200K", "--json"])
+      #expect(outcome.exitCode == 0, "\(outcome.message)")
+      let measured = outcome.events.filter { $0.name == "bench.files" }
+      #expect(measured.compactMap { $0.string("transport") } == ["datachannel", "s5b", "ibb", "ibb"])
+      #expect(measured.allSatisfy { $0.number("bytes") == 200_000 && $0.number("megabytesPerSecond") ?? 0 > 0 })
+    }
   }
 }
 
