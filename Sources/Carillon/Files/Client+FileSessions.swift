@@ -293,7 +293,7 @@ extension Client {
 
   private func receipt(of transfer: ActiveTransfer, path: String?, _ isConfirmed: Bool) -> FileReceipt {
     // Who sends knows only by the peer's word when all was there.
-    let end = transfer.isOutgoing ? SystemClock.now : transfer.movedAt ?? SystemClock.now
+    let end = transfer.direction == .sending ? SystemClock.now : transfer.movedAt ?? SystemClock.now
     return FileReceipt(
       name: path.map { URL(fileURLWithPath: $0).lastPathComponent } ?? transfer.summary.name, path: path,
       size: transfer.offset + transfer.count, bytes: transfer.count,
