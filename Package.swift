@@ -57,6 +57,7 @@ let package = Package(
     library(
       "CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswresample libswscale",
       apt: "libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libswscale-dev"),
+    .target(name: "CGlibcShims"),
     .target(name: "CNiceShims", dependencies: ["CNice"]),
     .target(name: "COpusShims", dependencies: ["COpus"]),
     .target(name: "CVPXShims", dependencies: ["CVPX"]),
@@ -82,8 +83,8 @@ let package = Package(
     room(
       "Carillon",
       [
-        "MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", logging,
-        .product(name: "NIOCore", package: "swift-nio"),
+        "MediaTime", "XMPPCore", "JingleCore", "RTPCore", "XMPPNetworking", "MediaEngine", "MediaCodecs", "CGlibcShims",
+        logging, .product(name: "NIOCore", package: "swift-nio"),
       ]),
     room("CarillonTesting", ["Carillon", "MediaEngine", "MediaTime", "XMPPCore", "JingleCore", "RTPCore"]),
     .executableTarget(

@@ -121,12 +121,14 @@ package final class SOCKS5Connection: Sendable {
 
   /// The next bytes; nil when the other side has finished.
   package nonisolated(nonsending) func next() async throws -> ByteBuffer? {
-    if Task.isCancelled { cancel() }
-    if let (chunk, wantsMore) = try flow.take() {
-      if wantsMore { channel.read() }
-      return chunk
+    while true {
+      if Task.isCancelled { cancel() }
+      if let (chunk, wantsMore) = try flow.take() {
+        if wantsMore { channel.read() }
+        return chunk
+      }
+      try await closingWhenCancelled { await self.flow.waitForChunk() }
     }
-    return try await closingWhenCancelled { try await self.flow.waitForChunk() }
   }
 
   private nonisolated(nonsending) func closingWhenCancelled<Result: Sendable>(

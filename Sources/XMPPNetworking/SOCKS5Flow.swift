@@ -19,7 +19,7 @@ final class SOCKS5Flow: Sendable {
     var isInputClosed = false
     /// The channel would have read more.
     var isReadHeld = false
-    var reader: CheckedContinuation<ByteBuffer?, any Error>?
+    var reader: CheckedContinuation<Void, Never>?
 
     var underWay = 0
     var isFinishing = false
@@ -52,23 +52,17 @@ final class SOCKS5Flow: Sendable {
     }
   }
 
-  /// Waits for a chunk, `take` having found none.
-  nonisolated(nonsending) func waitForChunk() async throws -> ByteBuffer? {
-    try await withCheckedThrowingContinuation { continuation in
+  /// Waits until `take` finds something.
+  nonisolated(nonsending) func waitForChunk() async {
+    await withCheckedContinuation { continuation in
       // It may have come in the meantime.
-      let ready = state.withLock { state -> Result<ByteBuffer?, any Error>? in
+      let isReady = state.withLock { state in
         precondition(state.reader == nil, "a bytestream has one reader")
-        if !state.chunks.isEmpty {
-          let chunk = state.chunks.removeFirst()
-          state.bytes -= chunk.readableBytes
-          return .success(chunk)
-        }
-        if state.isInputClosed { return .success(nil) }
-        if let failure = state.failure { return .failure(failure) }
+        if !state.chunks.isEmpty || state.isInputClosed || state.failure != nil { return true }
         state.reader = continuation
-        return nil
+        return false
       }
-      if let ready { continuation.resume(with: ready) }
+      if isReady { continuation.resume() }
     }
   }
 
@@ -81,14 +75,13 @@ final class SOCKS5Flow: Sendable {
   }
 
   func received(_ chunk: ByteBuffer) {
-    let reader = state.withLock { state -> CheckedContinuation<ByteBuffer?, any Error>? in
+    let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
       guard state.failure == nil else { return nil }
-      if let reader = state.reader.take() { return reader }
       state.chunks.append(chunk)
       state.bytes += chunk.readableBytes
-      return nil
+      return state.reader.take()
     }
-    reader?.resume(returning: chunk)
+    reader?.resume()
   }
 
   func inputClosed() {
@@ -96,7 +89,7 @@ final class SOCKS5Flow: Sendable {
       state.isInputClosed = true
       return state.reader.take()
     }
-    reader?.resume(returning: nil)
+    reader?.resume()
   }
 
   // MARK: Sending
@@ -190,7 +183,7 @@ final class SOCKS5Flow: Sendable {
       defer { state.senders = [] }
       return (state.reader.take(), state.senders, state.finisher.take())
     }
-    reader?.resume(throwing: failure)
+    reader?.resume()
     for sender in senders { sender.continuation.resume(throwing: failure) }
     finisher?.resume(throwing: failure)
   }

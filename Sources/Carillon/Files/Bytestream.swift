@@ -3,8 +3,7 @@ import XMPPNetworking
 
 /// Carries bytes both ways, whatever they go over. Each direction is for one task.
 protocol Bytestream: Sendable {
-  /// How many bytes to send at once: enough to be fast, and few enough for a slow way to take them before it counts as
-  /// stalled.
+  /// How many bytes to send at once where they go fast.
   var chunkSize: Int { get }
   /// Waits while too much is under way.
   nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws
@@ -16,5 +15,5 @@ protocol Bytestream: Sendable {
 }
 
 extension SOCKS5Connection: Bytestream {
-  var chunkSize: Int { 256 << 10 }
+  var chunkSize: Int { 512 << 10 }
 }

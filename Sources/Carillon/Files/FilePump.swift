@@ -97,11 +97,13 @@ extension FileSource {
     let size = length ?? .max
     let end = part.length.map { part.offset + $0 } ?? size
     var tally = Tally(moved)
+    var stride = Stride(upTo: stream.chunkSize)
     var offset = part.offset
-    while offset < end, let chunk = try await next(min(stream.chunkSize, Int(clamping: end - offset))) {
+    while offset < end, let chunk = try await next(min(stride.count, Int(clamping: end - offset))) {
       let count = chunk.readableBytes
       offset += Int64(count)
       try await stream.send(chunk)
+      stride.moved(count, at: SystemClock.now)
       guard await tally.add(count, isLast: offset >= end) else { return nil }
     }
     // Where no end was known, nothing was the last.
@@ -138,6 +140,40 @@ extension FileSink {
       guard await tally.add(count, isLast: left == 0) else { return false }
     }
     return false
+  }
+}
+
+/// How many bytes to hand over at once: many where they go fast; else few, for only what has been taken tells that it goes
+/// on, and before a slow way has taken many it would count as stalled.
+struct Stride {
+  private static let least = 64 << 10
+  /// So many bytes may wait on this machine, and tell nothing of the way's speed.
+  private static let hidden = 8 << 20
+  /// From so many bytes a second on, many go at once.
+  private static let fast = 8e6
+
+  private let most: Int
+  private(set) var count: Int
+  private var hidden = Stride.hidden
+  private var moved = 0
+  private var since: Instant?
+
+  init(upTo most: Int) {
+    self.most = most
+    count = min(most, Self.least)
+  }
+
+  mutating func moved(_ bytes: Int, at now: Instant) {
+    hidden -= min(bytes, hidden)
+    moved += bytes
+    guard hidden == 0, let since else {
+      (since, moved) = (now, 0)
+      return
+    }
+    let seconds = (now - since).inSeconds
+    guard seconds >= 0.1 else { return }
+    count = Double(moved) / seconds >= Self.fast ? most : min(most, Self.least)
+    (self.since, moved) = (now, 0)
   }
 }
 

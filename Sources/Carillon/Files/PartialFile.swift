@@ -1,3 +1,4 @@
+import CGlibcShims
 import Foundation
 import JingleCore
 import MediaCodecs
@@ -37,6 +38,8 @@ actor PartialFile {
   private var descriptor: Int32
   /// How many bytes are there, in one piece from the beginning.
   private(set) var count: Int64
+  /// Where the room ends that the disk holds ready.
+  private var reserved: Int64
   /// Of what is there, as long as it is known without reading it again.
   private var hash: BackgroundHash?
   /// Of the whole file, in hexadecimal digits, once it was asked for.
@@ -79,6 +82,7 @@ actor PartialFile {
     }
     let record = Self.readRecord(recordPath)
     count = resumes && record == identity ? min(Int64(status.st_size), identity.size ?? 0) : 0
+    reserved = count
     do throws(CallError) {
       if let size = identity.size { try Self.checkSpace(in: directory, for: size - Int64(status.st_blocks) * 512) }
       guard ftruncate(descriptor, off_t(count)) == 0 else { throw .output("\(path) cannot be written") }
@@ -136,6 +140,7 @@ actor PartialFile {
       guard ftruncate(descriptor, off_t(offset)) == 0 else { throw .output("\(path) cannot be written") }
       count = offset
     }
+    reserved = count
     var hash = RunningHash(Set(algorithms).union([.sha256]))
     try read(0..<count) { hash.update($0) }
     self.hash = BackgroundHash(hash, on: FileThreads.hashing.next())
@@ -145,6 +150,7 @@ actor PartialFile {
   ///
   /// - Throws: `CallError(.output)`; what came before is kept.
   func append(_ bytes: ByteBuffer) async throws(CallError) {
+    reserve(bytes.readableBytes)
     try bytes.withUnsafeReadableBytes { bytes throws(CallError) in
       var rest = bytes
       while !rest.isEmpty {
@@ -156,6 +162,16 @@ actor PartialFile {
       }
     }
     await hash?.update(bytes)
+  }
+
+  /// Has the disk hold room ready for what comes next, in large pieces: that halves what writing costs. No more than one
+  /// piece is taken from others on a peer's word.
+  private func reserve(_ length: Int) {
+    guard let size = identity.size, count + Int64(length) > reserved, reserved < size else { return }
+    let piece = min(size - reserved, max(Int64(length), 64 << 20))
+    // Where the file system cannot, or is full, writing tells.
+    _ = carillon_fallocate_keeping_size(descriptor, off_t(reserved), off_t(piece))
+    reserved += piece
   }
 
   /// The hash of the whole file, or of a range of it.
@@ -225,6 +241,8 @@ actor PartialFile {
   func keep() {
     guard descriptor >= 0 else { return }
     if count == 0 { return discard() }
+    // Gives back what was reserved.
+    ftruncate(descriptor, off_t(count))
     fsync(descriptor)
     release()
   }

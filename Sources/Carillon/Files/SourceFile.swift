@@ -97,7 +97,7 @@ private struct BufferPool {
 
   /// - Returns: an empty buffer.
   mutating func take(_ capacity: Int) -> ByteBuffer {
-    for index in lent.indices where lent[index].modifyIfUniquelyOwned({ $0.clear() }) != nil {
+    while let index = lent.indices.first(where: { lent[$0].modifyIfUniquelyOwned({ $0.clear() }) != nil }) {
       let buffer = lent.remove(at: index)
       if buffer.capacity >= capacity { return buffer }
     }

@@ -83,6 +83,8 @@ enum FileYardsticks {
       guard write(file, block, Int(count)) == count else { throw CommandFailure.cannotWrite(path) }
       left -= count
     }
+    // Else the disk is still at it while something is measured.
+    fsync(file)
   }
 }
 

@@ -1,0 +1,8 @@
+/* Glibc shows Swift none of what is Linux's own. */
+#ifndef CARILLON_CGLIBC_SHIMS_H
+#define CARILLON_CGLIBC_SHIMS_H
+#include <sys/types.h>
+
+/* fallocate(2) that leaves the file as long as it is. */
+int carillon_fallocate_keeping_size(int descriptor, off_t offset, off_t length);
+#endif
