@@ -88,11 +88,11 @@ import Testing
     #expect(delayed[4].hasSuffix("in band, 80 ms a round trip"))
   }
 
-  @Test("What is slow is measured with less, and in-band streams also as simple clients have them")
+  @Test("What is slow is measured with less, SOCKS5 also without the receiver's disk, and in-band streams also as simple clients have them")
   func plans() {
     let plans = FileBenchmark.Plan.all([.socks5, .inBand], size: 1 << 30, isDelayed: false, server: true)
-    #expect(plans.map(\.name) == ["s5b", "ibb", "ibb, one at a time"])
-    #expect(plans.map(\.size) == [1 << 30, 256 << 20, 64 << 20])
+    #expect(plans.map(\.name) == ["s5b", "s5b, as a stream", "ibb", "ibb, one at a time"])
+    #expect(plans.map(\.size) == [1 << 30, 1 << 30, 256 << 20, 64 << 20])
     let delayed = FileBenchmark.Plan.all([.inBand], size: 1 << 30, isDelayed: true, server: false)
     #expect(delayed.map(\.size) == [64 << 20, 1 << 20])
     #expect(FileBenchmark.Plan.all([.inBand], size: 10, isDelayed: true, server: true).map(\.size) == [10, 10])

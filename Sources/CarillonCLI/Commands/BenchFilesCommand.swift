@@ -110,7 +110,8 @@ struct BenchFilesEndCommand: AsyncParsableCommand {
   static let namespace = "urn:carillon:bench:files"
   static let configuration = CommandConfiguration(commandName: name, shouldDisplay: false)
 
-  @Option var into: String
+  /// Without it, files are taken as streams.
+  @Option var into: String?
   /// Whether stanzas go by the pipes too.
   @Flag var piped = false
   @OptionGroup var accountOptions: AccountOptions
@@ -139,7 +140,12 @@ struct BenchFilesEndCommand: AsyncParsableCommand {
       let meter = ProcessMeter()
       var attributes: [String: String] = [:]
       do {
-        let receipt = try await offer.receive(into: into)
+        let receipt =
+          if let into {
+            try await offer.receive(into: into)
+          } else {
+            try await offer.receive { _, chunks in for try await _ in chunks {} }
+          }
         let usage = meter.usage
         attributes = [
           "seconds": "\(receipt.seconds)", "sha256": receipt.sha256, "processor": "\(usage.processorSeconds)",

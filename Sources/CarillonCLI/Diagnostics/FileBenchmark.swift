@@ -14,15 +14,22 @@ struct FileBenchmark: Sendable {
     var size: Int64
     /// As a simple client has it: the next block only when the last is answered.
     var hasOneBlockUnderWay = false
+    /// Whether the receiver takes it as a stream, of which it keeps nothing: without the disk.
+    var isStream = false
 
-    var name: String { way.rawValue + (hasOneBlockUnderWay ? ", one at a time" : "") }
+    var name: String {
+      way.rawValue + (hasOneBlockUnderWay ? ", one at a time" : "") + (isStream ? ", as a stream" : "")
+    }
 
     /// What is measured: as much as was asked for, but no more than takes about a minute.
     static func all(
       _ ways: [FileTransferWay], size: Int64, isDelayed: Bool, server: Bool
     ) -> [Plan] {
       ways.flatMap { way -> [Plan] in
-        guard way == .inBand else { return [Plan(way: way, size: min(size, isDelayed ? 256 << 20 : size))] }
+        guard way == .inBand else {
+          let plan = Plan(way: way, size: min(size, isDelayed ? 256 << 20 : size))
+          return way == .socks5 ? [plan, Plan(way: way, size: plan.size, isStream: true)] : [plan]
+        }
         return [
           Plan(way: way, size: min(size, isDelayed ? 64 << 20 : server ? 256 << 20 : size)),
           Plan(way: way, size: min(size, isDelayed ? 1 << 20 : 64 << 20), hasOneBlockUnderWay: true),
@@ -51,7 +58,8 @@ struct FileBenchmark: Sendable {
     let inbox = folder + "/in"
     try FileManager.default.createDirectory(atPath: inbox, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: inbox) }
-    let receiver = try Receiver(["--into", inbox] + (server == nil ? account?.arguments ?? [] : ["--piped"]))
+    let receiver = try Receiver(
+      (plan.isStream ? [] : ["--into", inbox]) + (server == nil ? account?.arguments ?? [] : ["--piped"]))
     defer { receiver.stop() }
     var relay: DelayedTCPPath?
     let sender: Client
@@ -338,8 +346,9 @@ extension FileBenchmark {
     let gigabytes = Double(max(1, result.bytes)) / 1e9
     var object: JSONObject = [
       "transport": .string(result.plan.way.rawValue), "oneAtATime": .boolean(result.plan.hasOneBlockUnderWay),
-      "route": .string(result.route), "delayMs": .milliseconds(delay), "bytes": .integer(Int(result.bytes)),
-      "seconds": .number(result.seconds), "megabytesPerSecond": .number(result.megabytesPerSecond),
+      "stream": .boolean(result.plan.isStream), "route": .string(result.route), "delayMs": .milliseconds(delay),
+      "bytes": .integer(Int(result.bytes)), "seconds": .number(result.seconds),
+      "megabytesPerSecond": .number(result.megabytesPerSecond),
     ]
     guard delay == .zero else { return object }
     object["senderProcessorSecondsPerGigabyte"] = .number(result.sender.processorSeconds / gigabytes)
