@@ -9,14 +9,7 @@ package import RTPCore
 /// playout in plain calls. Created by `start`, ended by `close`.
 package actor MediaEndpoint {
   package struct Configuration: Sendable {
-    /// Whether this side nominates: the initiator does (XEP-0176 §5.1).
-    package var controlling: Bool
-    package var servers: [ICEServer]
-    package var relayOnly: Bool
-    /// Numeric addresses to use; empty for every interface's.
-    package var localAddresses: [String]
-    /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544); never with `relayOnly`.
-    package var usesTCP = true
+    package var ice: ICEConfiguration
     /// Whether RTCP shares RTP's port. Where it does not, it has a component of its own, if the peer has an end of that.
     ///
     /// - Specification: RFC 5761 §5.1.3, RFC 8445 §5.1.1.1
@@ -25,16 +18,9 @@ package actor MediaEndpoint {
     ///
     /// - Specification: RFC 7675 §5.1
     package var consentTimeout = Duration.seconds(30)
-    /// How long an ICE restart may wait for the peer's credentials, and then for a path.
-    package var restartTimeout = Duration.seconds(30)
 
-    package init(
-      controlling: Bool, servers: [ICEServer] = [], relayOnly: Bool = false, localAddresses: [String] = []
-    ) {
-      self.controlling = controlling
-      self.servers = servers
-      self.relayOnly = relayOnly
-      self.localAddresses = localAddresses
+    package init(_ ice: ICEConfiguration) {
+      self.ice = ice
     }
   }
 
@@ -76,17 +62,16 @@ package actor MediaEndpoint {
   private let configuration: Configuration
   private let timer = LoopSource()
 
-  private var paths: ICEPaths?
-  private var certificate: DTLSCertificate?
-  private var dtlsParameters: (role: DTLSRole, fingerprints: [CertificateFingerprint])?
-  /// That of RTP, and that of RTCP where it has one.
-  private var components: [MediaComponent] = []
+  private var transport: SecureTransport?
+  /// By component, that of RTP and that of RTCP where it has one; there once it is encrypted.
+  private var srtp: [SRTPSession?] = []
+  /// What component 1 is encrypted by.
+  private var security: (profile: SRTPProfile, dtlsVersion: String)?
   /// Whether RTCP may go where RTP goes.
   private var multiplexesRTCP: Bool
   private var rtp: RTPSession?
   private var outlets = Outlets()
 
-  private var path: MediaPath?
   private var iceStart: Instant?
   private var iceEnd: Instant?
   private var isConnected = false
@@ -95,7 +80,7 @@ package actor MediaEndpoint {
   private var heardAt: Instant?
   /// Nothing was heard for too long, but a restart may mend that.
   private var isSilent = false
-  private var transport = TransportStatistics()
+  private var dropped = TransportStatistics()
   /// When the timer fires, at the latest when something is due.
   private var timerDeadline: Instant?
 
@@ -117,43 +102,37 @@ package actor MediaEndpoint {
   ///
   /// - Throws: `MediaFailure`, `DTLSError`, or `CancellationError` when the endpoint is closed already.
   package func start() throws -> LocalDescription {
-    precondition(paths == nil, "an endpoint is started once")
+    precondition(transport == nil, "an endpoint is started once")
     if isClosed { throw CancellationError() }
     timer.attach(to: loop.context) { [weak self] in self?.assumeIsolated { $0.timeout() } }
     outboxSource.attach(to: loop.context) { [weak self] in self?.assumeIsolated { $0.drainOutbox() } }
-    let certificate = try DTLSCertificate()
-    let settings = ICEAgent.Configuration(
-      controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
-      localAddresses: configuration.localAddresses, usesTCP: configuration.usesTCP,
-      componentCount: configuration.multiplexesRTCP ? 1 : 2)
-    let paths = ICEPaths(on: loop, settings, restartTimeout: configuration.restartTimeout) { [weak self] event in
-      self?.assumeIsolated { $0.handle(event) }
-    }
-    guard let (credentials, candidates) = paths.begin() else { throw MediaFailure.noSockets }
-    self.paths = paths
-    self.certificate = certificate
-    components = (1...settings.componentCount).map { number in
-      MediaComponent(number, of: paths) { [weak self] event in self?.assumeIsolated { $0.handle(event) } }
-    }
-    return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
+    var settings = configuration.ice
+    settings.componentCount = configuration.multiplexesRTCP ? 1 : 2
+    let transport = try SecureTransport(
+      on: loop, settings, handleICE: { [weak self] event in self?.assumeIsolated { $0.handle(event) } },
+      handleDTLS: { [weak self] event, component in self?.assumeIsolated { $0.handle(event, of: component) } })
+    guard let local = transport.begin() else { throw MediaFailure.noSockets }
+    self.transport = transport
+    srtp = Array(repeating: nil, count: settings.componentCount)
+    return local
   }
 
   /// The credentials of the peer's newest ICE generation, known once it has answered; ICE's clock starts.
   ///
   /// Each local generation takes credentials once: what comes late for a restart that was given up changes nothing.
   package func setRemote(_ credentials: ICECredentials) {
-    guard paths?.setRemote(credentials) == true else { return }
+    guard transport?.paths.setRemote(credentials) == true else { return }
     iceStart = iceStart ?? SystemClock.now
     rearm()
   }
 
   /// Candidates of the peer's newest ICE generation; those that name the `ufrag` of another are left out.
   package func addRemote(_ candidates: [ICECandidate]) {
-    paths?.addRemote(candidates)
+    transport?.paths.addRemote(candidates)
   }
 
   package func remoteGatheringDone() {
-    paths?.remoteGatheringDone()
+    transport?.paths.remoteGatheringDone()
   }
 
   /// Looks for a new path beside the one in use, which goes on meanwhile: with new sockets, credentials and candidates.
@@ -167,17 +146,16 @@ package actor MediaEndpoint {
   /// - Throws: `MediaFailure.noSockets`; then the path in use goes on.
   /// - Specification: RFC 8445 §9, RFC 8842 §4.4
   package func restartICE(servers: [ICEServer]? = nil) throws -> LocalDescription? {
-    guard let paths, let certificate, !isClosed else { return nil }
-    guard let (credentials, candidates) = paths.begin(servers: servers) else { throw MediaFailure.noSockets }
+    guard let transport else { return nil }
+    guard let local = transport.begin(servers: servers) else { throw MediaFailure.noSockets }
     rearm()
-    return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
+    return local
   }
 
   /// The peer's fingerprints and who begins; DTLS starts as soon as ICE has a path.
   package func setDTLS(role: DTLSRole, fingerprints: [CertificateFingerprint]) {
-    guard dtlsParameters == nil else { return }
-    dtlsParameters = (role, fingerprints)
-    startDTLSIfPossible()
+    transport?.setDTLS(role: role, fingerprints: fingerprints)
+    rearm()
   }
 
   /// The peer takes no RTCP where RTP goes, which is all that this endpoint has: none is sent, unless the peer shows that
@@ -230,19 +208,20 @@ package actor MediaEndpoint {
   }
 
   package var statistics: (RTPSession.Statistics?, TransportStatistics) {
-    var transport = transport
+    var transport = dropped
     transport.heardAt = heardAt
     transport.carriesRTCP = control != nil
     return (rtp?.statistics, transport)
   }
 
   package var connectivity: ConnectivityReport {
-    ConnectivityReport(
+    let paths = transport?.paths
+    return ConnectivityReport(
       ice: paths?.state ?? .new, localCandidates: paths?.localCandidates ?? [],
       remoteCandidates: paths?.remoteCandidates ?? [], refusedCandidates: paths?.refusedCandidates ?? 0,
-      servers: paths?.servers ?? configuration.servers,
-      dtlsDatagramsReceived: components.reduce(0) { $0 + $1.dtlsReceived },
-      dtlsStarted: components.contains(where: \.isStarted))
+      servers: paths?.servers ?? configuration.ice.servers,
+      dtlsDatagramsReceived: transport?.datagramsReceived ?? 0,
+      dtlsStarted: transport?.associations.contains { $0 != nil } ?? false)
   }
 
   /// Says goodbye to the peer (RTCP BYE, DTLS close_notify) and lets everything go. Later calls do nothing.
@@ -252,13 +231,12 @@ package actor MediaEndpoint {
     if isConnected {
       rtp?.finish(at: SystemClock.now)
       flush()
-      for component in components { component.close() }
     }
     timer.destroy()
     outboxSource.destroy()
-    paths?.close()
-    paths = nil
-    components = []
+    transport?.close()
+    transport = nil
+    srtp = []
     outlets = Outlets()
     continuation.finish()
   }
@@ -288,16 +266,15 @@ package actor MediaEndpoint {
     case .state(let state):
       continuation.yield(.ice(state))
     case .path(let path):
-      self.path = path
       iceEnd = iceEnd ?? SystemClock.now
       if isConnected {
         heardAt = SystemClock.now
         isSilent = false
         continuation.yield(.pathChanged(path))
       }
-      startDTLSIfPossible()
+      transport?.startDTLSIfPossible()
     case .progress:
-      startDTLSIfPossible()
+      transport?.startDTLSIfPossible()
       connectIfPossible()
     case .failed:
       continuation.yield(.failed(iceEnd == nil ? .noPath : .consentLost))
@@ -312,14 +289,13 @@ package actor MediaEndpoint {
   // MARK: A datagram's way in
 
   /// Straight line: demultiplex, decrypt in place, hand to the RTP session, see what it wants.
-  private func receive(_ datagram: UnsafeMutableRawBufferPointer, over number: Int) {
-    guard !isClosed, components.indices.contains(number - 1) else { return }
-    let component = components[number - 1]
+  private func receive(_ datagram: UnsafeMutableRawBufferPointer, over component: Int) {
+    guard !isClosed, srtp.indices.contains(component - 1) else { return }
     switch DatagramKind(datagram.assumingMemoryBound(to: UInt8.self).span) {
     case .dtls:
-      component.receive(UnsafeRawBufferPointer(datagram))
+      transport?.receive(UnsafeRawBufferPointer(datagram), over: component)
       rearm()
-    case .rtp where number == 1:
+    case .rtp where component == 1:
       receiveMedia(over: component) { srtp throws(SRTPError) in try srtp.unprotectRTP(datagram) }
     case .rtcp:
       receiveMedia(over: component) { srtp throws(SRTPError) in
@@ -328,14 +304,14 @@ package actor MediaEndpoint {
         if control == nil { multiplexesRTCP = true }
         return packet
       }
-    case .stun, .rtp, .zrtp, .turnChannel, .unknown: transport.unknown += 1
+    case .stun, .rtp, .zrtp, .turnChannel, .unknown: dropped.unknown += 1
     }
   }
 
   private func receiveMedia(
-    over component: MediaComponent, _ unprotect: (SRTPSession) throws(SRTPError) -> UnsafeRawBufferPointer
+    over component: Int, _ unprotect: (SRTPSession) throws(SRTPError) -> UnsafeRawBufferPointer
   ) {
-    guard let srtp = component.srtp else { return transport.early += 1 }
+    guard let srtp = srtp[component - 1] else { return dropped.early += 1 }
     do {
       let packet = try unprotect(srtp)
       let now = SystemClock.now
@@ -344,27 +320,22 @@ package actor MediaEndpoint {
       rtp?.receive(packet.assumingMemoryBound(to: UInt8.self).span, at: now)
       flush()
     } catch {
-      if error.isAuthenticationFailure { transport.unauthenticated += 1 } else { transport.refused += 1 }
+      if error.isAuthenticationFailure { dropped.unauthenticated += 1 } else { dropped.refused += 1 }
     }
   }
 
   // MARK: DTLS
 
-  private func startDTLSIfPossible() {
-    guard let parameters = dtlsParameters, let certificate, iceEnd != nil, let paths else { return }
-    for component in components where !component.isStarted && paths.isConnected(component.number) {
-      do {
-        try component.start(certificate, parameters.role, parameters.fingerprints)
-      } catch {
-        continuation.yield(.failed(.dtls(error)))
-      }
-    }
-    rearm()
-  }
-
-  private func handle(_ event: MediaComponent.Event) {
+  private func handle(_ event: DTLSTransport.Event, of component: Int) {
     switch event {
-    case .connected:
+    case .connected(let material, let version):
+      do {
+        srtp[component - 1] = try SRTPSession(material)
+      } catch {
+        continuation.yield(.failed(.dtls(.setUp("libsrtp2 status \(error.status.rawValue)"))))
+        return
+      }
+      if component == 1 { security = (material.profile, version) }
       connectIfPossible()
       rearm()
     case .failed(let error):
@@ -376,17 +347,17 @@ package actor MediaEndpoint {
 
   /// Media flows once all components that the peer has an end of are encrypted.
   private func connectIfPossible() {
-    guard !isConnected, let paths, let security = components.first?.security,
-      components.allSatisfy({ $0.srtp != nil || !paths.counts($0.number) })
+    guard !isConnected, let paths = transport?.paths, let security,
+      srtp.indices.allSatisfy({ srtp[$0] != nil || !paths.counts($0 + 1) })
     else { return }
     isConnected = true
     heardAt = SystemClock.now
-    guard let path, let iceStart, let iceEnd else { return }
+    guard let path = paths.path, let iceStart, let iceEnd else { return }
     continuation.yield(
       .connected(
         MediaConnection(
           path: path, iceTime: max(.zero, iceEnd - iceStart), dtlsTime: SystemClock.now - iceEnd,
-          dtlsVersion: security.version, srtpProfile: security.profile)))
+          dtlsVersion: security.dtlsVersion, srtpProfile: security.profile)))
   }
 
   // MARK: The RTP session's wishes
@@ -394,14 +365,13 @@ package actor MediaEndpoint {
   private func timeout() {
     guard !isClosed else { return }
     timerDeadline = nil
-    for component in components { component.timeout() }
     let now = SystemClock.now
-    paths?.timeout(at: now)
+    transport?.timeout(at: now)
     if isConnected {
       if let deadline = rtp?.nextDeadline, deadline <= now { rtp?.timeout(at: now) }
       if let deadline = silenceDeadline, deadline <= now {
         heardAt = nil  // told once
-        isSilent = paths?.isRestarting == true
+        isSilent = transport?.paths.isRestarting == true
         if !isSilent { continuation.yield(.failed(.consentLost)) }
       }
     }
@@ -436,13 +406,9 @@ package actor MediaEndpoint {
 
   private func rearm() {
     let now = SystemClock.now
-    var next: Instant?
-    for component in components {
-      if let delay = component.timeoutDelay { next = min(next ?? now + delay, now + delay) }
-    }
+    var next = transport?.nextDeadline(at: now)
     if isConnected, let deadline = rtp?.nextDeadline { next = min(next ?? deadline, deadline) }
     if let deadline = silenceDeadline { next = min(next ?? deadline, deadline) }
-    if let deadline = paths?.nextDeadline { next = min(next ?? deadline, deadline) }
     guard let next else { return }
     // A timer that fires too early costs less than a system call to put it off with every packet.
     if let timerDeadline, timerDeadline <= next { return }
@@ -450,18 +416,23 @@ package actor MediaEndpoint {
     timer.fire(after: next - now)
   }
 
-  /// What carries RTCP; nil where nothing does.
-  private var control: MediaComponent? {
-    if components.count == 2, components[1].srtp != nil { return components[1] }
-    return multiplexesRTCP ? components.first : nil
+  /// The component that carries RTCP; nil where none does.
+  private var control: Int? {
+    if srtp.count == 2, srtp[1] != nil { return 2 }
+    return multiplexesRTCP && !srtp.isEmpty ? 1 : nil
   }
 
   private func transmit(_ packet: inout RTPSession.OutgoingPacket) {
-    guard let component = packet.kind == .rtp ? components.first : control else { return }
+    guard let transport, let component = packet.kind == .rtp ? 1 : control, let srtp = srtp[component - 1]
+    else { return }
     do {
-      try component.send(&packet)
+      switch packet.kind {
+      case .rtp: try srtp.protectRTP(&packet.bytes)
+      case .rtcp: try srtp.protectRTCP(&packet.bytes)
+      }
+      packet.bytes.withUnsafeBytes { _ = transport.paths.send($0, over: component) }
     } catch {
-      transport.refused += 1
+      dropped.refused += 1
     }
   }
 }

@@ -25,7 +25,7 @@ struct MediaPathTests {
       try await withClient(server, "alice@localhost/laptop", configure: { $0.connectTimeout = .seconds(2) }) { alice in
         async let result = alice.follow("bob@localhost", .tone(440, to: ear), until: isEnough)
         let (offer, caller) = try await bob.takeCall()
-        let endpoint = MediaEndpoint(on: loop, .init(controlling: false, localAddresses: ["127.0.0.1"]))
+        let endpoint = MediaEndpoint(on: loop, .init(.init(controlling: false, localAddresses: ["127.0.0.1"])))
         try await Self.answer(offer, of: caller, as: bob, with: endpoint, fault)
         let (end, _) = try await bob.jingle(.sessionTerminate)
         let (events, error) = await result

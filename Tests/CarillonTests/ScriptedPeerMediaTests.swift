@@ -44,7 +44,7 @@ struct ScriptedPeerMediaTests {
     let habits: Habits
 
     init(on loop: GLibLoop, controlling: Bool, _ habits: Habits) async throws {
-      var configuration = MediaEndpoint.Configuration(controlling: controlling, localAddresses: ["127.0.0.1"])
+      var configuration = MediaEndpoint.Configuration(.init(controlling: controlling, localAddresses: ["127.0.0.1"]))
       configuration.multiplexesRTCP = !habits.contains(.withoutMultiplexing)
       endpoint = MediaEndpoint(on: loop, configuration)
       local = try await endpoint.start()

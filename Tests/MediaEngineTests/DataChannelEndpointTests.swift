@@ -17,8 +17,8 @@ private struct EndpointPair {
   ) async throws {
     func endpoint(_ controlling: Bool) -> DataChannelEndpoint {
       var configuration = DataChannelEndpoint.Configuration(
-        controlling: controlling, localAddresses: ["127.0.0.1"], label: "a-file")
-      configuration.usesTCP = false
+        .init(controlling: controlling, localAddresses: ["127.0.0.1"]), label: "a-file")
+      configuration.ice.usesTCP = false
       configuration.negotiated = negotiated
       configuration.timeout = timeout
       return DataChannelEndpoint(configuration)
@@ -176,7 +176,7 @@ private final class Digest {
   }
 
   @Test func `end who waits for a connection when its task is cancelled`() async throws {
-    let endpoint = DataChannelEndpoint(.init(controlling: true, localAddresses: ["127.0.0.1"]))
+    let endpoint = DataChannelEndpoint(.init(.init(controlling: true, localAddresses: ["127.0.0.1"])))
     _ = try await endpoint.start()
     let sender = Task { try await endpoint.send([1]) }
     try await Task.sleep(for: .milliseconds(50))

@@ -172,9 +172,8 @@ private actor End {
   }
 
   func begin() -> (credentials: ICECredentials, candidates: [ICECandidate])? {
-    let settings = ICEAgent.Configuration(
-      controlling: controlling, servers: [], relayOnly: false, localAddresses: ["127.0.0.1"])
-    let paths = ICEPaths(on: loop, settings, restartTimeout: .seconds(30)) { [weak self] event in
+    let settings = ICEConfiguration(controlling: controlling, localAddresses: ["127.0.0.1"])
+    let paths = ICEPaths(on: loop, settings) { [weak self] event in
       self?.assumeIsolated { this in
         switch event {
         case .path(let path): this.path = path

@@ -25,10 +25,10 @@ final class Party: Sendable {
     restartTimeout: Duration = .seconds(30)
   ) {
     var configuration = MediaEndpoint.Configuration(
-      controlling: controlling, servers: servers, relayOnly: relayOnly, localAddresses: localAddresses)
+      .init(controlling: controlling, servers: servers, relayOnly: relayOnly, localAddresses: localAddresses))
     configuration.multiplexesRTCP = multiplexesRTCP
     configuration.consentTimeout = consentTimeout
-    configuration.restartTimeout = restartTimeout
+    configuration.ice.restartTimeout = restartTimeout
     endpoint = MediaEndpoint(on: loop, configuration)
   }
 

@@ -13,7 +13,7 @@ extension Client {
     let (loop, relayOnly, localAddresses) = (loop, configuration.relayOnly, localAddresses)
     call.mediaIsRunning = spawn {
       let media = CallMedia(
-        on: loop, .init(controlling: controlling, relayOnly: relayOnly, localAddresses: localAddresses),
+        on: loop, .init(.init(controlling: controlling, relayOnly: relayOnly, localAddresses: localAddresses)),
         resolve: { await self.resolveServers(for: sid) }
       ) { await self.receive($0, of: sid) }
       await media.run(commands)

@@ -24,8 +24,10 @@ extension Client {
     let servers = await ICEServers.resolve(await currentServices(), configuration)
     let endpoint = DataChannelEndpoint(
       .init(
-        controlling: transfer.session.jingle.role == .initiator, servers: servers.list,
-        relayOnly: configuration.relayOnly, localAddresses: localAddresses, label: transfer.content))
+        .init(
+          controlling: transfer.session.jingle.role == .initiator, servers: servers.list,
+          relayOnly: configuration.relayOnly, localAddresses: localAddresses),
+        label: transfer.content))
     do {
       let local = try await endpoint.start()
       guard transfer.result == nil else {

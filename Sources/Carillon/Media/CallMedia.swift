@@ -123,7 +123,7 @@ actor CallMedia {
     makeEndpoint = { servers, multiplexesRTCP in
       var configuration = configuration
       configuration.multiplexesRTCP = multiplexesRTCP
-      configuration.servers = servers
+      configuration.ice.servers = servers
       return MediaEndpoint(on: loop, configuration)
     }
     self.resolve = resolve

@@ -37,18 +37,6 @@ final class ICEAgent {
     }
   }
 
-  struct Configuration {
-    var controlling: Bool
-    var servers: [ICEServer]
-    var relayOnly: Bool
-    /// Numeric addresses to bind to; empty for every interface's.
-    var localAddresses: [String]
-    /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544).
-    var usesTCP = true
-    /// 2 where RTCP has a port of its own.
-    var componentCount = 1
-  }
-
   /// What RFC 8445 §14 allows at least; libnice's own 20 ms is most of the time that a call takes to connect.
   private static let pacingMilliseconds: guint = 5
 
@@ -68,7 +56,7 @@ final class ICEAgent {
 
   private var components: ClosedRange<Int> { 1...states.count }
 
-  init?(on loop: GLibLoop, _ configuration: Configuration, handle: @escaping (Event) -> Void) {
+  init?(on loop: GLibLoop, _ configuration: ICEConfiguration, handle: @escaping (Event) -> Void) {
     guard
       let agent = nice_agent_new_full(loop.context, NICE_COMPATIBILITY_RFC5245, NICE_AGENT_OPTION_ICE_TRICKLE)
     else { return nil }

@@ -54,8 +54,7 @@ final class ICEPaths {
   private static let grace = Duration.seconds(2)
 
   private let loop: GLibLoop
-  private let configuration: ICEAgent.Configuration
-  private let restartTimeout: Duration
+  private let configuration: ICEConfiguration
   private let handle: (Event) -> Void
 
   private var used: Generation?
@@ -64,16 +63,12 @@ final class ICEPaths {
   private var replaced: [Generation] = []
   private var count = 0
   private var isGathering = false
-  private var announced: MediaPath?
+  /// What was told last.
+  private(set) var path: MediaPath?
 
-  /// - Parameter restartTimeout: how long a restart may wait for the peer's credentials, and then for a path.
-  init(
-    on loop: GLibLoop, _ configuration: ICEAgent.Configuration, restartTimeout: Duration,
-    handle: @escaping (Event) -> Void
-  ) {
+  init(on loop: GLibLoop, _ configuration: ICEConfiguration, handle: @escaping (Event) -> Void) {
     self.loop = loop
     self.configuration = configuration
-    self.restartTimeout = restartTimeout
     self.handle = handle
   }
 
@@ -109,7 +104,7 @@ final class ICEPaths {
     if used == nil {
       used = generation
     } else {
-      generation.deadline = SystemClock.now + restartTimeout
+      generation.deadline = SystemClock.now + configuration.restartTimeout
       newer = generation
     }
     isGathering = true
@@ -132,7 +127,7 @@ final class ICEPaths {
   func setRemote(_ credentials: ICECredentials) -> Bool {
     guard let newest, newest.remote == nil else { return false }
     newest.remote = credentials
-    if newer != nil { newest.deadline = SystemClock.now + restartTimeout }
+    if newer != nil { newest.deadline = SystemClock.now + configuration.restartTimeout }
     newest.agent.setRemote(credentials)
     return true
   }
@@ -237,9 +232,9 @@ final class ICEPaths {
       used = newer
       self.newer = nil
     }
-    guard let used, used.isConnected, let path = used.path, !path.isSameWay(as: announced) else { return }
-    announced = path
-    handle(.path(path))
+    guard let used, used.isConnected, let new = used.path, !new.isSameWay(as: path) else { return }
+    path = new
+    handle(.path(new))
   }
 
   private func giveUp() {

@@ -80,6 +80,31 @@ package struct ICEServer: Hashable, Sendable, CustomStringConvertible {
   package var description: String { name }
 }
 
+/// How one end's ICE is done.
+package struct ICEConfiguration: Sendable {
+  /// Whether this side nominates: the initiator does (XEP-0176 §5.1).
+  package var controlling: Bool
+  package var servers: [ICEServer]
+  package var relayOnly: Bool
+  /// Numeric addresses to bind to; empty for every interface's.
+  package var localAddresses: [String]
+  /// Whether TCP candidates are offered and taken beside UDP's (RFC 6544); never with `relayOnly`.
+  package var usesTCP = true
+  /// How long a restart may wait for the peer's credentials, and then for a path.
+  package var restartTimeout = Duration.seconds(30)
+  /// 2 where RTCP has a port of its own.
+  var componentCount = 1
+
+  package init(
+    controlling: Bool, servers: [ICEServer] = [], relayOnly: Bool = false, localAddresses: [String] = []
+  ) {
+    self.controlling = controlling
+    self.servers = servers
+    self.relayOnly = relayOnly
+    self.localAddresses = localAddresses
+  }
+}
+
 /// How far ICE has come.
 package enum ICEState: String, Comparable, Sendable {
   case new, gathering, connecting, connected, ready, failed

@@ -23,13 +23,7 @@ package enum DataChannelEvent: Sendable {
 /// - Specification: XEP-0343, RFC 8831
 package actor DataChannelEndpoint {
   package struct Configuration: Sendable {
-    /// Whether this side nominates: the initiator does.
-    package var controlling: Bool
-    package var servers: [ICEServer]
-    package var relayOnly: Bool
-    /// Numeric addresses to use; empty for every interface's.
-    package var localAddresses: [String]
-    package var usesTCP = true
+    package var ice: ICEConfiguration
     /// Name and protocol of the channel that this side opens: the content's name, and what Conversations writes.
     package var label: String
     package var subprotocol = "xmpp-jingle"
@@ -37,16 +31,9 @@ package actor DataChannelEndpoint {
     package var negotiated: UInt16?
     /// How long it may take from the peer's credentials to the connection.
     package var timeout = Duration.seconds(30)
-    package var restartTimeout = Duration.seconds(30)
 
-    package init(
-      controlling: Bool, servers: [ICEServer] = [], relayOnly: Bool = false, localAddresses: [String] = [],
-      label: String = ""
-    ) {
-      self.controlling = controlling
-      self.servers = servers
-      self.relayOnly = relayOnly
-      self.localAddresses = localAddresses
+    package init(_ ice: ICEConfiguration, label: String = "") {
+      self.ice = ice
       self.label = label
     }
   }
@@ -83,12 +70,9 @@ package actor DataChannelEndpoint {
   private let configuration: Configuration
   private let timer = LoopSource()
 
-  private var paths: ICEPaths?
-  private var certificate: DTLSCertificate?
+  private var transport: SecureTransport?
   private var remote: Remote?
-  private var dtls: DTLSTransport?
   private var channel: DataChannel?
-  private var path: MediaPath?
   private var dtlsVersion: String?
   private var isConnected = false
   private var isClosed = false
@@ -97,8 +81,6 @@ package actor DataChannelEndpoint {
   private var waiters: [CheckedContinuation<Void, Never>] = []
   /// When the connection must stand.
   private var deadline: Instant?
-  /// DTLS that arrives before the peer's fingerprint does. Bound: 8 datagrams, later ones dropped (they are repeated).
-  private var early: [[UInt8]] = []
 
   package init(_ configuration: Configuration) {
     self.configuration = configuration
@@ -116,44 +98,53 @@ package actor DataChannelEndpoint {
   ///
   /// - Throws: `DataChannelFailure`, `DTLSError`, or `CancellationError` when the endpoint is closed already.
   package func start() throws -> LocalDescription {
-    precondition(paths == nil, "an endpoint is started once")
+    precondition(transport == nil, "an endpoint is started once")
     if isClosed { throw CancellationError() }
     timer.attach(to: loop.context) { [weak self] in self?.assumeIsolated { $0.timeout() } }
-    let certificate = try DTLSCertificate()
-    let settings = ICEAgent.Configuration(
-      controlling: configuration.controlling, servers: configuration.servers, relayOnly: configuration.relayOnly,
-      localAddresses: configuration.localAddresses, usesTCP: configuration.usesTCP)
-    let paths = ICEPaths(on: loop, settings, restartTimeout: configuration.restartTimeout) { [weak self] event in
-      self?.assumeIsolated { $0.handle(event) }
-    }
-    guard let (credentials, candidates) = paths.begin() else { throw DataChannelFailure.noSockets }
-    paths.widenReceiveBuffers(to: Int32(SCTPAssociation.bufferSize))
-    self.paths = paths
-    self.certificate = certificate
-    return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
+    let application = DTLSTransport.Application(
+      opened: { [weak self] version in self?.assumeIsolated { $0.opened(version) } },
+      received: { [weak self] packet in
+        // Proof: it is read before the call returns, on the thread that this is.
+        nonisolated(unsafe) let packet = packet
+        self?.assumeIsolated { $0.channel?.receive(packet) }
+      })
+    let transport = try SecureTransport(
+      on: loop, configuration.ice, application: application,
+      handleICE: { [weak self] event in self?.assumeIsolated { $0.handle(event) } },
+      handleDTLS: { [weak self] event, _ in self?.assumeIsolated { $0.handle(event) } })
+    let local = try begin(transport)
+    self.transport = transport
+    return local
+  }
+
+  private func begin(_ transport: SecureTransport, servers: [ICEServer]? = nil) throws -> LocalDescription {
+    guard let local = transport.begin(servers: servers) else { throw DataChannelFailure.noSockets }
+    transport.paths.widenReceiveBuffers(to: Int32(SCTPAssociation.bufferSize))
+    return local
   }
 
   /// The credentials of the peer's newest ICE generation; the time to connect in begins.
   package func setRemote(_ credentials: ICECredentials) {
-    guard paths?.setRemote(credentials) == true else { return }
+    guard transport?.paths.setRemote(credentials) == true else { return }
     if !isConnected { deadline = deadline ?? SystemClock.now + configuration.timeout }
     rearm()
   }
 
   /// Candidates of the peer's newest ICE generation; those that name the `ufrag` of another are left out.
   package func addRemote(_ candidates: [ICECandidate]) {
-    paths?.addRemote(candidates)
+    transport?.paths.addRemote(candidates)
   }
 
   package func remoteGatheringDone() {
-    paths?.remoteGatheringDone()
+    transport?.paths.remoteGatheringDone()
   }
 
   /// What else the peer said; DTLS starts as soon as ICE has a path.
   package func connect(_ remote: Remote) {
     guard self.remote == nil else { return }
     self.remote = remote
-    startDTLSIfPossible()
+    transport?.setDTLS(role: remote.role, fingerprints: remote.fingerprints)
+    rearm()
   }
 
   /// Looks for a new path beside the one in use, which goes on meanwhile.
@@ -161,11 +152,10 @@ package actor DataChannelEndpoint {
   /// - Returns: what to signal; nil when the endpoint is closed.
   /// - Specification: RFC 8445 §9
   package func restartICE(servers: [ICEServer]? = nil) throws -> LocalDescription? {
-    guard let paths, let certificate, !isClosed else { return nil }
-    guard let (credentials, candidates) = paths.begin(servers: servers) else { throw DataChannelFailure.noSockets }
-    paths.widenReceiveBuffers(to: Int32(SCTPAssociation.bufferSize))
+    guard let transport else { return nil }
+    let local = try begin(transport, servers: servers)
     rearm()
-    return LocalDescription(credentials: credentials, fingerprint: certificate.fingerprint, candidates: candidates)
+    return local
   }
 
   // MARK: Bytes
@@ -214,11 +204,9 @@ package actor DataChannelEndpoint {
     isClosed = true
     failure = failure ?? .closed
     channel?.close()
-    dtls?.close()
     timer.destroy()
-    paths?.close()
-    paths = nil
-    dtls = nil
+    transport?.close()
+    transport = nil
     wake()
     continuation.finish()
   }
@@ -255,10 +243,9 @@ package actor DataChannelEndpoint {
     case .progress: break
     case .state(let state): continuation.yield(.ice(state))
     case .path(let path):
-      self.path = path
       if isConnected { continuation.yield(.pathChanged(path)) }
-      startDTLSIfPossible()
-    case .failed: fail(path == nil ? .noPath : .consentLost)
+      transport?.startDTLSIfPossible()
+    case .failed: fail(transport?.paths.path == nil ? .noPath : .consentLost)
     case .restartFailed: continuation.yield(.restartFailed)
     }
     rearm()
@@ -266,46 +253,19 @@ package actor DataChannelEndpoint {
 
   private func receive(_ datagram: UnsafeMutableRawBufferPointer) {
     guard case .dtls = DatagramKind(datagram.assumingMemoryBound(to: UInt8.self).span) else { return }
-    if let dtls {
-      dtls.receive(UnsafeRawBufferPointer(datagram))
-      if !isConnected { rearm() }
-    } else if early.count < 8 {
-      early.append(Array(datagram))
-    }
-  }
-
-  private func startDTLSIfPossible() {
-    guard dtls == nil, !isClosed, let remote, let certificate, path != nil, let paths else { return }
-    do {
-      let transport = try DTLSTransport(
-        certificate: certificate, role: remote.role, fingerprints: remote.fingerprints,
-        application: DTLSTransport.Application(
-          opened: { [weak self] version in self?.assumeIsolated { $0.opened(version) } },
-          received: { [weak self] packet in
-            // Proof: it is read before the call returns, on the thread that this is.
-            nonisolated(unsafe) let packet = packet
-            self?.assumeIsolated { $0.channel?.receive(packet) }
-          }),
-        send: { _ = paths.send($0, over: 1) }, handle: { [weak self] event in self?.assumeIsolated { $0.handle(event) } })
-      dtls = transport
-      transport.start()
-      for datagram in early { datagram.withUnsafeBytes { transport.receive($0) } }
-      early = []
-      rearm()
-    } catch {
-      fail(.dtls(error.description))
-    }
+    transport?.receive(UnsafeRawBufferPointer(datagram), over: 1)
+    if !isConnected { rearm() }
   }
 
   private func opened(_ version: String) {
-    guard let remote, let dtls, !isClosed, channel == nil else { return }
+    guard let remote, let association = transport?.associations[0], channel == nil else { return }
     dtlsVersion = version
     let settings = DataChannel.Configuration(
       label: configuration.label, subprotocol: configuration.subprotocol, negotiated: configuration.negotiated,
       sendLimit: remote.sendLimit, role: remote.role,
       association: SCTPAssociation.Configuration(localPort: Self.localPort, remotePort: remote.port))
     let channel = DataChannel(
-      settings, send: { [weak dtls] in _ = dtls?.send($0) },
+      settings, send: { [weak association] in _ = association?.send($0) },
       changed: { [weak self] in self?.assumeIsolated { $0.channelChanged() } })
     self.channel = channel
     channel.connect()
@@ -315,7 +275,7 @@ package actor DataChannelEndpoint {
   private func channelChanged() {
     guard let channel, !isClosed else { return }
     if let failure = channel.failure { return fail(failure) }
-    guard channel.isOpen, !isConnected, let path, let dtlsVersion else { return }
+    guard channel.isOpen, !isConnected, let path = transport?.paths.path, let dtlsVersion else { return }
     isConnected = true
     deadline = nil
     continuation.yield(.connected(path, dtlsVersion: dtlsVersion))
@@ -344,16 +304,15 @@ package actor DataChannelEndpoint {
   private func timeout() {
     guard !isClosed else { return }
     wake()
-    if let delay = dtls?.timeoutDelay, delay <= .zero { dtls?.timeout() }
     let now = SystemClock.now
-    paths?.timeout(at: now)
+    transport?.timeout(at: now)
     if let deadline, deadline <= now { fail(.timedOut) }
     rearm()
   }
 
   private func rearm() {
     let now = SystemClock.now
-    let next = [dtls?.timeoutDelay.map { now + $0 }, paths?.nextDeadline, deadline].compactMap(\.self).min()
+    let next = [transport?.nextDeadline(at: now), deadline].compactMap(\.self).min()
     timer.fire(after: next.map { max(.zero, $0 - now) })
   }
 }
