@@ -1,4 +1,5 @@
 import CarillonTesting
+import Dispatch
 import JingleCore
 import MediaEngine
 import Synchronization
@@ -38,6 +39,18 @@ private final class Delays: Sendable {
   }
 }
 
+/// Keeps a loop's thread busy.
+private actor LoopBlocker {
+  private let loop: GLibLoop
+  private nonisolated let freed = DispatchSemaphore(value: 0)
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  init(_ loop: GLibLoop) { self.loop = loop }
+
+  func block() { freed.wait() }
+  nonisolated func free() { freed.signal() }
+}
+
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct CrossingCallTests {
   private let server = InMemoryServer()
@@ -52,11 +65,14 @@ struct CrossingCallTests {
   func `of two calls at once exactly one comes up, and the other's end tells which`(seed: UInt64) async throws {
     let connected = Log<(side: String, sid: String)>()
     let offset = Delays(seed: seed &+ 1000).next() * 2
+    // People take their time, so that a call may come up while another one rings.
+    let thought = Delays(seed: seed &+ 2000)
     @Sendable func follow(_ side: String, _ call: Call) async {
       for await event in call.events where event.isConnected { connected.append((side, call.sid)) }
     }
     @Sendable func answer(_ side: String) -> OnCall {
       { incoming in
+        try? await Task.sleep(for: thought.next() * 2)
         do {
           try await incoming.answer(with: .tone(440)) { await follow(side, $0) }
         } catch is CallError {}
@@ -200,6 +216,205 @@ struct CrossingCallTests {
     }
   }
 
+  /// What becomes of a call that rings while this side calls its caller, who then says that its own goes first.
+  enum Fate: CaseIterable {
+    case rings, answered, answeredElsewhere, declined
+  }
+
+  @Test(arguments: Fate.allCases)
+  func `who calls back while it rings is told which of the two stands`(fate: Fate) async throws {
+    let (words, word) = AsyncStream.makeStream(of: Void.self)
+    let onCall: OnCall = { incoming in
+      for await _ in words { break }
+      guard !Task.isCancelled else { return }
+      if fate == .answered {
+        try await incoming.answer(with: .tone(880)) { for await _ in $0.events {} }
+      } else {
+        await incoming.decline()
+      }
+    }
+    try await withScript(server, "bob@localhost/desk") { [server] bob in
+      try await withScript(server, "alice@localhost/phone") { phone in
+        try await withClient(server, "alice@localhost/laptop", onCall: onCall) { alice in
+          let own = alice.configuration.account
+          await bob.send(.audioProposal, "0", to: own.bare)
+          _ = try await bob.message("ringing")
+          async let result = alice.follow("bob@localhost", .tone(440))
+          let (proposal, _) = try await bob.message("propose")
+          switch fate {
+          case .rings: break
+          case .answered:
+            word.yield()
+            _ = try await bob.message("proceed")
+          case .answeredElsewhere:
+            await phone.send(.accept, "0", to: own.bare)
+            try await until { await alice.callCount == 1 }
+          case .declined:
+            word.yield()
+            _ = try await bob.message("reject")
+          }
+          await bob.send(.reject(.tieBreak, isTieBreak: true), proposal.id, to: own)
+          let (events, error) = await result
+          #expect(error?.message.contains("at the same moment") == true)
+          #expect(events.end?.reason == "expired" && events.end?.endedByPeer == true)
+          #expect(events.end?.migratedTo == (fate == .declined ? nil : "0"))
+          // For the peer's other devices, which ring.
+          let (retract, _) = try await bob.message("retract")
+          #expect(retract.id == proposal.id && retract.action == .retract(.tieBreak, isTieBreak: true))
+          #expect(await alice.callCount == (fate == .rings || fate == .answered ? 1 : 0))
+          word.finish()
+          await bob.send(.retract(nil), "0", to: own.bare)
+          try await until { await alice.isIdle }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a ringing call that gives way to the one placed since tells so`(answered: Bool) async throws {
+    let ends = Log<CallEnd?>()
+    let (words, word) = AsyncStream.makeStream(of: Void.self)
+    let onCall: OnCall = { incoming in
+      for await _ in words { break }
+      guard answered else { return ends.append(await incoming.end) }
+      try? await incoming.answer(with: .tone(880)) { call in
+        for await event in call.events { if case .ended(let end) = event { ends.append(end) } }
+      }
+    }
+    try await withScript(server, "bob@localhost/desk") { [server] bob in
+      try await withClient(server, "alice@localhost/laptop", onCall: onCall) { alice in
+        let own = alice.configuration.account
+        await bob.send(.audioProposal, "zzz", to: own.bare)
+        _ = try await bob.message("ringing")
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (proposal, _) = try await bob.message("propose")
+        if answered {
+          word.yield()
+          _ = try await bob.message("proceed")
+        }
+        await bob.send(.retract(.tieBreak, isTieBreak: true), "zzz", to: own.bare)
+        try await until { ends.entries.count == 1 }
+        let end = try #require(ends.entries[0])
+        #expect(end.migratedTo == proposal.id)
+        #expect(end.error?.code == .failed && end.error?.message.contains("its own call goes first") == true)
+        await bob.send(.reject(Jingle.Reason(.busy)), proposal.id, to: own)
+        #expect(await result.error?.code == .busy)
+        try await until { await alice.isIdle }
+      }
+    }
+  }
+
+  @Test func `a session refused for one that rang before it tells which stands`() async throws {
+    try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable, acknowledges: false) {
+      [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop", onCall: { _ in try await Task.sleep(for: .seconds(600)) }
+      ) { alice in
+        let own = alice.configuration.account
+        try await until { await alice.knows(bob.address) }
+        let answer = try await bob.request(Jingle(.sessionInitiate, sid: "0", contents: [.audio()]), to: own)
+        #expect(answer.content == .result(nil))
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let offer = try await bob.next {
+          $0.first("jingle", Jingle.namespace)?[attribute: "action"] == "session-initiate"
+        }
+        bob.link.send(try IQ(offer).reply(.error(.tieBreak)).element)
+        let (events, error) = await result
+        #expect(error?.message.contains("its call goes first") == true)
+        #expect(events.end?.migratedTo == "0" && events.end?.reason == "expired")
+        #expect(await alice.callCount == 1)
+      }
+    }
+  }
+
+  @Test(arguments: [("0", false), ("zzz", true)])
+  func `a session ties with the one that this side still prepares`(id: String, wins: Bool) async throws {
+    let rang = Log<String>()
+    let loop = GLibLoop(name: "crossing")
+    let alice = Client(
+      configuration: configuration("alice@localhost/laptop"), loop: loop, localAddresses: ["127.0.0.1"]
+    ) { [server] in server.connect(jid("alice@localhost/laptop")) }
+    let onCall: OnCall = {
+      rang.append($0.sid)
+      try await Task.sleep(for: .seconds(600))
+    }
+    try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { bob in
+      try await withRunning(alice, onCall: onCall) { alice in
+        let own = alice.configuration.account
+        try await until { await alice.knows(bob.address) }
+        // Nothing is offered while the media's thread is busy.
+        let blocker = LoopBlocker(loop)
+        async let blocked: Void = blocker.block()
+        async let result = alice.follow("bob@localhost", .tone(440))
+        try await until { await alice.callCount == 1 }
+        let answer = try await bob.request(Jingle(.sessionInitiate, sid: id, contents: [.audio()]), to: own)
+        blocker.free()
+        await blocked
+        if wins {
+          #expect(answer.content == .error(.tieBreak))
+          let (offer, _) = try await bob.jingle(.sessionInitiate)
+          try await bob.request(Jingle(.sessionTerminate, sid: offer.sid, reason: Jingle.Reason(.busy)), to: own)
+          #expect(await result.error?.code == .busy)
+          #expect(rang.entries.isEmpty)
+        } else {
+          #expect(answer.content == .result(nil))
+          #expect(await result.events.end?.migratedTo == id)
+          try await until { rang.entries == [id] }
+          #expect(await !bob.has { $0.first("jingle", Jingle.namespace)?[attribute: "action"] == "session-initiate" })
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `the call that goes first has the other's room`(isProposed: Bool) async throws {
+    let rang = Log<String>()
+    try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop", configure: { $0.maximumCalls = 1 },
+        onCall: {
+          rang.append($0.sid)
+          try await Task.sleep(for: .seconds(600))
+        }
+      ) { alice in
+        let own = alice.configuration.account
+        try await until { await alice.knows(bob.address) }
+        async let result = alice.follow("bob@localhost", .tone(440))
+        _ = try await bob.jingle(.sessionInitiate)
+        if isProposed {
+          await bob.send(.audioProposal, "0", to: own.bare)
+        } else {
+          try await bob.request(Jingle(.sessionInitiate, sid: "0", contents: [.audio()]), to: own)
+        }
+        #expect(await result.events.end?.migratedTo == "0")
+        try await bob.settle(own)
+        try await until { rang.entries.count == 1 }
+      }
+    }
+  }
+
+  @Test func `the session of a call that was hung up meanwhile does not ring`() async throws {
+    let rang = Log<String>()
+    let onCall: OnCall = { incoming in
+      rang.append(incoming.sid)
+      try await incoming.answer(with: .tone(880)) { _ in }
+    }
+    try await withScript(server, "alice@localhost/x") { [server] alice in
+      try await withClient(server, "bob@localhost/desk", onCall: onCall) { bob in
+        let own = bob.configuration.account
+        await alice.send(.audioProposal, "1", to: own.bare)
+        _ = try await alice.message("proceed")
+        _ = try await alice.message("reject")
+        try await until { await bob.isIdle }
+        // It was on its way.
+        let answer = try await alice.request(Jingle(.sessionInitiate, sid: "1", contents: [.audio()]), to: own)
+        #expect(answer.content == .error(.unknownSession))
+        #expect(rang.entries == ["1"])
+        #expect(await bob.isIdle)
+      }
+    }
+  }
+
   @Test func `a caller that goes on from another device takes the call along`() async throws {
     let ends = Log<CallEnd>()
     let replaced = Log<String?>()
@@ -254,6 +469,10 @@ struct CrossingCallTests {
       }
     }
   }
+}
+
+extension Jingle.Reason {
+  fileprivate static let tieBreak = Jingle.Reason(.expired, text: "Tie-Break")
 }
 
 extension Client {

@@ -46,7 +46,15 @@ import XMPPCore
     (.proceed, [.event(.proceeded(device: juliet))]),
     (.reject(busy), [.event(.rejected(busy, device: juliet))]),
     (.reject(nil), [.event(.rejected(nil, device: juliet))]),
-    (.reject(Jingle.Reason(.expired), isTieBreak: true), [.event(.lostTieBreak(to: nil))]),
+    (
+      .reject(Jingle.Reason(.expired), isTieBreak: true),
+      [
+        .send(
+          JingleMessage(id: id, .retract(Jingle.Reason(.expired, text: "Tie-Break"), isTieBreak: true)),
+          to: juliet.bare),
+        .event(.lostTieBreak(to: nil)),
+      ]
+    ),
     (.finish(nil), []),
     (.retract(nil), []),
     (.accept, []),

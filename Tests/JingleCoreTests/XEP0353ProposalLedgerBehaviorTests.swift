@@ -29,6 +29,8 @@ import XMPPCore
     #expect(!isNew("1", from: romeo.bare))
     #expect(isNew("1", from: tybalt))
     #expect(isNew("2", from: romeo))
+    #expect(ledger.remembers("1", from: romeo) && ledger.remembers("2", from: romeo.bare))
+    #expect(!ledger.remembers("3", from: romeo) && !ledger.remembers("2", from: tybalt))
   }
 
   @Test func `The oldest calls are forgotten, and memory has its bound`() {

@@ -121,6 +121,8 @@ final class ActiveCall {
   let startedAt: Instant
   var phase = Phase.ringing
 
+  /// The peer's call that rang here when this one was placed, of which the peer had not heard then.
+  var rival: ActiveCall?
   var outgoing: OutgoingProposal?
   var incoming: IncomingProposal?
   var session: JingleSession?
@@ -197,6 +199,9 @@ final class ActiveCall {
     (ringing, stopRinging) = AsyncStream.makeStream()
     (events, event) = AsyncStream.makeStream()
   }
+
+  /// Whether the call is not over, as far as is known: another device of this account may have taken it.
+  var mayGoOn: Bool { end == nil || end?.error?.code == .answeredElsewhere }
 
   func tell(_ event: CallEvent) {
     self.event.yield(event)

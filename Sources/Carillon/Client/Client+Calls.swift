@@ -24,6 +24,7 @@ extension Client {
     let call = ActiveCall(
       sid: UUID().uuidString.lowercased(), peer: peer, isOutgoing: true, streams: LocalStreams(using: &random), at: now)
     call.media = offer
+    call.rival = ring(of: peer)
     switch approach {
     case .none(let error):
       throw error
@@ -148,9 +149,12 @@ extension Client {
     peer.bare == configuration.account.bare || roster[peer]?.seesOurPresence ?? false
   }
 
-  /// - Parameter leaving: how many calls the new one takes the place of.
+  /// - Parameter leaving: how many calls the new one takes the place of. Those that are over already have left, though
+  ///   their media may still be stopping.
   func hasRoom(leaving: Int = 0) -> Bool {
-    calls.count - leaving < configuration.maximumCalls && offered.count < 2 * configuration.maximumCalls
+    let maximum = configuration.maximumCalls
+    return calls.values.count { $0.phase != .ended } - leaving < maximum && calls.count - leaving < 2 * maximum
+      && offered.count < 2 * maximum
   }
 
   /// The call of this account that rings here and nobody has answered; there is one at most.
@@ -309,13 +313,16 @@ extension Client {
     return !rivals(of: sender).isEmpty
   }
 
-  /// Lets a session that the peer begins without a proposal settle with this side's open proposals which one stands.
+  /// Lets a session that the peer begins without a proposal settle which one stands with this side's open proposals, and
+  /// with the sessions that this side is about to offer that device. The router knows those that were offered.
   func outranks(_ offer: Jingle, from sender: JID) -> Bool {
-    for call in rivals(of: sender) where call.outgoing != nil && !overrules(call, offer.sid, of: sender) {
+    func ties(_ call: ActiveCall) -> Bool { call.outgoing != nil || call.session == nil && call.peer == sender }
+    for call in rivals(of: sender) where ties(call) && !overrules(call, offer.sid, of: sender) {
+      if call.outgoing == nil { loseTie(call, to: offer.sid) }
       call.outgoing?.loseTie(to: offer.sid)
       pump(call)
     }
-    return rivals(of: sender).contains { $0.outgoing != nil }
+    return rivals(of: sender).contains(where: ties)
   }
 
   /// The calls that this side has asked an account for, and that it has not answered.
@@ -329,7 +336,11 @@ extension Client {
   }
 
   /// The peer's call of the same moment goes first.
+  ///
+  /// - Parameter sid: the call that this one crossed. Without, the peer alone saw them cross: it had not heard that its
+  ///   call rings here when this one was placed.
   func loseTie(_ call: ActiveCall, to sid: String?) {
+    let sid = sid ?? (call.rival?.mayGoOn == true ? call.rival?.sid : nil)
     terminate(
       call, .expired,
       CallError(.failed, "\(call.peer) was calling at the same moment, and its call goes first: answer that one."),
@@ -419,10 +430,13 @@ extension Client {
     case .retracted(let reason, isTieBreak: false):
       finish(call, reason?.condition ?? .cancel, byPeer: true, CallError(.failed, "\(call.peer) hung up."))
     case .retracted(let reason, isTieBreak: true):
-      finish(
-        call, reason?.condition ?? .expired, byPeer: true,
-        CallError(
-          .answeredElsewhere, "Another device of this account was calling \(call.peer.bare) at the same moment."))
+      let own = calls.values.first { $0.rival === call && $0.phase != .ended }
+      let account = call.peer.bare
+      let error =
+        own == nil
+        ? CallError(.answeredElsewhere, "Another device of this account was calling \(account) at the same moment.")
+        : CallError(.failed, "This side was calling \(account) at the same moment, and its own call goes first.")
+      finish(call, reason?.condition ?? .expired, byPeer: true, error, migratedTo: own?.sid)
     case .answeredElsewhere(let device):
       finish(
         call, .cancel, byPeer: false,

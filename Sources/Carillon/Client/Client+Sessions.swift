@@ -55,6 +55,8 @@ extension Client {
     }
     // Nobody is told that this account is there who may not call it.
     guard handlers.onCall != nil, isWelcome(from) else { throw StanzaError(.serviceUnavailable) }
+    // The session of a proposal that is over: the word for the end and the session crossed.
+    guard !ledger.remembers(jingle.sid, from: from) else { throw .unknownSession }
     guard !outranks(jingle, from: from) else { throw .tieBreak }
     guard hasRoom(), ring(of: from) == nil, admits(from) else { throw StanzaError(.resourceConstraint) }
     let session = try JingleSession(
@@ -127,6 +129,8 @@ extension Client {
     case .terminated(let reason, let byPeer):
       let error = byPeer ? failure(reason, of: call) : nil
       finish(call, reason?.condition ?? .success, byPeer: byPeer, call.end?.error ?? error)
+    case .failed(.tieBreak) where call.isOutgoing:
+      loseTie(call, to: nil)
     case .failed(let failure):
       finish(call, .generalError, byPeer: true, error(of: failure, call))
     case .removed(let names, let reason):

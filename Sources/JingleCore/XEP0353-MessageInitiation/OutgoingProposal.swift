@@ -21,7 +21,7 @@ package struct OutgoingProposal: Sendable {
     /// Nobody took the call in time; it was retracted.
     case timedOut
     /// The peer proposes a call of its own at the same time, which has precedence. The id is the other proposal's, or
-    /// nil when it has not arrived.
+    /// nil when it has not arrived since this one was made.
     case lostTieBreak(to: String?)
     /// The proposal came back undelivered.
     case failed(StanzaError)
@@ -109,7 +109,8 @@ package struct OutgoingProposal: Sendable {
       state = .proceeding(device: sender)
       outputs.append(.event(.proceeded(device: sender)))
     case (.proposed, .reject(_, isTieBreak: true)):
-      close(.lostTieBreak(to: nil))
+      // Its other devices may ring, and would hear of the refusal by carbons alone.
+      close(sending: .retract(Self.tieBreak, isTieBreak: true), .lostTieBreak(to: nil))
     case (.proposed, .reject(let reason, _)):
       close(.rejected(reason, device: sender))
     case (.proceeding(let device), .reject(let reason, _)) where device == sender:

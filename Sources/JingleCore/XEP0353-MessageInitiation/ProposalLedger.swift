@@ -82,6 +82,11 @@ package struct ProposalLedger: Sendable {
     return true
   }
 
+  /// Whether a proposal was taken note of and is not forgotten.
+  package func remembers(_ id: String, from caller: JID) -> Bool {
+    remembered.contains(Key(id: id, caller: caller.bare))
+  }
+
   /// Lets a stored proposal wait for what was stored after it.
   ///
   /// - Parameter wallTime: since 1 January 1970 UTC.
