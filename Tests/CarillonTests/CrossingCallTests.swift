@@ -1,5 +1,5 @@
 import CarillonTesting
-import Dispatch
+import Foundation
 import JingleCore
 import MediaEngine
 import Synchronization
@@ -300,6 +300,51 @@ struct CrossingCallTests {
         await bob.send(.reject(Jingle.Reason(.busy)), proposal.id, to: own)
         #expect(await result.error?.code == .busy)
         try await until { await alice.isIdle }
+      }
+    }
+  }
+
+  @Test func `a ringing session that gives way to the call placed since tells so`() async throws {
+    let ends = Log<CallEnd?>()
+    let onCall: OnCall = { incoming in
+      try? await Task.sleep(for: .seconds(600))
+      ends.append(await incoming.end)
+    }
+    try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
+      try await withClient(server, "alice@localhost/laptop", onCall: onCall) { alice in
+        let own = alice.configuration.account
+        try await until { await alice.knows(bob.address) }
+        try await bob.request(Jingle(.sessionInitiate, sid: "zzz", contents: [.audio()]), to: own)
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (offer, _) = try await bob.jingle(.sessionInitiate)
+        try await bob.request(Jingle(.sessionTerminate, sid: "zzz", reason: .tieBreak), to: own)
+        try await until { ends.entries.count == 1 }
+        #expect(ends.entries[0]?.migratedTo == offer.sid)
+        #expect(ends.entries[0]?.error?.message.contains("its own call goes first") == true)
+        try await bob.request(Jingle(.sessionTerminate, sid: offer.sid, reason: Jingle.Reason(.busy)), to: own)
+        #expect(await result.error?.code == .busy)
+      }
+    }
+  }
+
+  @Test func `a call that came out of storage is named by the one that gives way to it`() async throws {
+    let rang = Log<String>()
+    let onCall: OnCall = {
+      rang.append($0.sid)
+      try await Task.sleep(for: .seconds(600))
+    }
+    try await withScript(server, "bob@localhost/desk") { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop", configure: { $0.settlingTime = .milliseconds(100) }, onCall: onCall
+      ) { alice in
+        let own = alice.configuration.account
+        let delay = Delay(stamp: .seconds(Date.now.timeIntervalSince1970), from: jid("localhost")).element
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (proposal, _) = try await bob.message("propose")
+        await bob.send(.audioProposal, "0", to: own.bare, extra: [delay])
+        await bob.send(.reject(.tieBreak, isTieBreak: true), proposal.id, to: own, extra: [delay])
+        #expect(await result.events.end?.migratedTo == "0")
+        try await until { rang.entries == ["0"] }
       }
     }
   }
