@@ -1,5 +1,5 @@
 import CarillonTesting
-import Dispatch
+import Foundation
 import JingleCore
 import MediaEngine
 import Synchronization
@@ -126,6 +126,91 @@ struct CrossingCallTests {
         try await until { await bob.isIdle }
       }
     }
+  }
+
+  /// What a client has, in words.
+  fileprivate struct Standing: CustomStringConvertible {
+    var device: JID
+    var calls: [String]
+    var isSettled: Bool
+
+    var description: String { "\(device): \(calls.joined(separator: ", "))" }
+  }
+
+  @Test(arguments: 0..<12 as Range<UInt64>)
+  func `whatever crosses, is hung up, declined or times out, both ends agree about it`(seed: UInt64) async throws {
+    let chance = Delays(seed: seed &* 7919 &+ 5)
+    @Sendable func one(in count: Int64) -> Bool { chance.next() / .milliseconds(1) < 12 / Double(count) }
+    // The phones only ring: were both to answer at once, one would wait for its turn for long.
+    let rings: OnCall = { _ in try await Task.sleep(for: .seconds(600)) }
+    let decides: OnCall = { incoming in
+      try? await Task.sleep(for: chance.next() * 4)
+      if one(in: 5) { return await incoming.decline() }
+      let staysFor: Duration? = one(in: 4) ? chance.next() * 2 : nil
+      try await incoming.answer(with: .tone(440)) { call in
+        if let staysFor { try? await Task.sleep(for: staysFor) } else { for await _ in call.events {} }
+      }
+    }
+    let addresses = ["alice@localhost/laptop", "bob@localhost/desk", "alice@localhost/phone", "bob@localhost/phone"]
+    let loop = GLibLoop(name: "crossing")
+    let clients = addresses.enumerated().map { index, address in
+      var settings = configuration(address)
+      if one(in: 4) { settings.ringingTimeout = .milliseconds(40) }
+      return Client(configuration: settings, loop: loop, localAddresses: ["127.0.0.1"]) { [server] in
+        SlowLink(link: server.connect(jid(address)), delays: Delays(seed: seed &+ 31 &* UInt64(index)))
+      }
+    }
+    try await withRunning(clients[0], onCall: decides) { _ in
+      try await withRunning(clients[1], onCall: decides) { _ in
+        try await withRunning(clients[2], onCall: rings) { _ in
+          try await withRunning(clients[3], onCall: rings) { _ in
+            for client in clients {
+              for other in clients where other !== client {
+                try await until { await client.knows(other.configuration.account) }
+              }
+            }
+            let calling = Task {
+              await withDiscardingTaskGroup { group in
+                for (index, client) in clients.enumerated() {
+                  let wait = chance.next() * 3
+                  let staysFor: Duration? = one(in: 3) ? chance.next() * 6 : nil
+                  group.addTask {
+                    try? await Task.sleep(for: wait)
+                    try? await client.withCall(
+                      to: jid(index.isMultiple(of: 2) ? "bob@localhost" : "alice@localhost"), offering: .tone(440)
+                    ) { call in
+                      if let staysFor { try? await Task.sleep(for: staysFor) } else { for await _ in call.events {} }
+                    }
+                  }
+                }
+              }
+            }
+            var standings: [Standing] = []
+            let begin = ContinuousClock.now
+            var agreed = 0
+            // It lasts while nothing is on its way any more.
+            while agreed < 15, ContinuousClock.now - begin < .seconds(20) {
+              standings = []
+              for client in clients { standings.append(await client.standing) }
+              let ends = standings.flatMap { standing in standing.calls.map { "\(standing.device) \($0)" } }
+              let agree = standings.allSatisfy(\.isSettled) && ends.allSatisfy { ends.contains(Self.mirrored($0)) }
+              agreed = agree ? agreed + 1 : 0
+              try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(agreed == 15, "\(standings)")
+            calling.cancel()
+            await calling.value
+            for client in clients { try await until { await client.isIdle } }
+          }
+        }
+      }
+    }
+  }
+
+  /// The same call as its other end sees it: `device peer sid`.
+  private static func mirrored(_ end: String) -> String {
+    let words = end.split(separator: " ")
+    return words.count == 3 ? "\(words[1]) \(words[0]) \(words[2])" : "?"
   }
 
   @Test(arguments: [("0", false), ("zzz", true)])
@@ -300,6 +385,51 @@ struct CrossingCallTests {
         await bob.send(.reject(Jingle.Reason(.busy)), proposal.id, to: own)
         #expect(await result.error?.code == .busy)
         try await until { await alice.isIdle }
+      }
+    }
+  }
+
+  @Test func `a ringing session that gives way to the call placed since tells so`() async throws {
+    let ends = Log<CallEnd?>()
+    let onCall: OnCall = { incoming in
+      try? await Task.sleep(for: .seconds(600))
+      ends.append(await incoming.end)
+    }
+    try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
+      try await withClient(server, "alice@localhost/laptop", onCall: onCall) { alice in
+        let own = alice.configuration.account
+        try await until { await alice.knows(bob.address) }
+        try await bob.request(Jingle(.sessionInitiate, sid: "zzz", contents: [.audio()]), to: own)
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (offer, _) = try await bob.jingle(.sessionInitiate)
+        try await bob.request(Jingle(.sessionTerminate, sid: "zzz", reason: .tieBreak), to: own)
+        try await until { ends.entries.count == 1 }
+        #expect(ends.entries[0]?.migratedTo == offer.sid)
+        #expect(ends.entries[0]?.error?.message.contains("its own call goes first") == true)
+        try await bob.request(Jingle(.sessionTerminate, sid: offer.sid, reason: Jingle.Reason(.busy)), to: own)
+        #expect(await result.error?.code == .busy)
+      }
+    }
+  }
+
+  @Test func `a call that came out of storage is named by the one that gives way to it`() async throws {
+    let rang = Log<String>()
+    let onCall: OnCall = {
+      rang.append($0.sid)
+      try await Task.sleep(for: .seconds(600))
+    }
+    try await withScript(server, "bob@localhost/desk") { [server] bob in
+      try await withClient(
+        server, "alice@localhost/laptop", configure: { $0.settlingTime = .milliseconds(100) }, onCall: onCall
+      ) { alice in
+        let own = alice.configuration.account
+        let delay = Delay(stamp: .seconds(Date.now.timeIntervalSince1970), from: jid("localhost")).element
+        async let result = alice.follow("bob@localhost", .tone(440))
+        let (proposal, _) = try await bob.message("propose")
+        await bob.send(.audioProposal, "0", to: own.bare, extra: [delay])
+        await bob.send(.reject(.tieBreak, isTieBreak: true), proposal.id, to: own, extra: [delay])
+        #expect(await result.events.end?.migratedTo == "0")
+        try await until { rang.entries == ["0"] }
       }
     }
   }
@@ -479,6 +609,12 @@ extension Client {
   /// The calls that are connected; -1 while others are under way.
   fileprivate var settledCalls: Int {
     calls.values.allSatisfy { $0.phase == .connected } ? calls.count : -1
+  }
+
+  fileprivate var standing: CrossingCallTests.Standing {
+    CrossingCallTests.Standing(
+      device: configuration.account, calls: calls.values.map { "\($0.peer) \($0.sid)" },
+      isSettled: calls.values.allSatisfy { $0.phase == .connected })
   }
 
   fileprivate var onlyCall: String? { calls.count == 1 ? calls.keys.first : nil }

@@ -69,6 +69,8 @@ import XMPPCore
     (julietsPhone, .accept, "nothing"), (julietsPhone, .proceed, "nothing"), (julietsPhone, .reject(nil), "nothing"),
     (julietsPhone, .finish(nil), "nothing"), (julietsPhone, .retract(nil), "rings"), (julietsPhone, .ringing, "rings"),
     (juliet, .accept, "nothing"), (tybalt, .retract(nil), "rings"), (tybalt, .accept, "rings"),
+    (romeo, .retract(nil, isTieBreak: true), "nothing"), (julietsPhone, .retract(nil, isTieBreak: true), "rings"),
+    (tybalt, .retract(nil, isTieBreak: true), "rings"),
   ]
 
   @Test(arguments: sequels)
@@ -76,6 +78,7 @@ import XMPPCore
     var ledger = ProposalLedger()
     let proposal = proposal("1", age: .seconds(5))
     ledger.wait(proposal, wallTime: Self.today, at: Self.start)
+    #expect(ledger.youngest(from: romeo.bare) == "1" && ledger.youngest(from: tybalt) == nil)
     ledger.receive(JingleMessage(id: "other", action), from: sender, own: juliet)
     ledger.receive(JingleMessage(id: "1", action), from: sender, own: juliet)
     let expected: [ProposalLedger.Output] =
@@ -84,6 +87,7 @@ import XMPPCore
       case "missed": [.missed(proposal)]
       default: []
       }
+    #expect(ledger.youngest(from: romeo) == (outcome == "rings" ? "1" : nil))
     #expect(outputs(&ledger, at: Self.start + .seconds(10)) == expected)
   }
 

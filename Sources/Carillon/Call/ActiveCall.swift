@@ -123,6 +123,8 @@ final class ActiveCall {
 
   /// The peer's call that rang here when this one was placed, of which the peer had not heard then.
   var rival: ActiveCall?
+  /// The `sid` of the call that this side placed to the same account while this one rang.
+  var calledBack: String?
   var outgoing: OutgoingProposal?
   var incoming: IncomingProposal?
   var session: JingleSession?

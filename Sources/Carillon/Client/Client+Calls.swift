@@ -25,6 +25,7 @@ extension Client {
       sid: UUID().uuidString.lowercased(), peer: peer, isOutgoing: true, streams: LocalStreams(using: &random), at: now)
     call.media = offer
     call.rival = ring(of: peer)
+    call.rival?.calledBack = call.sid
     switch approach {
     case .none(let error):
       throw error
@@ -337,14 +338,22 @@ extension Client {
 
   /// The peer's call of the same moment goes first.
   ///
-  /// - Parameter sid: the call that this one crossed. Without, the peer alone saw them cross: it had not heard that its
-  ///   call rings here when this one was placed.
+  /// - Parameter sid: the call that this one crossed. Without, the peer alone saw them cross: its call rang here, or lay
+  ///   in the server's storage, when this one was placed.
   func loseTie(_ call: ActiveCall, to sid: String?) {
-    let sid = sid ?? (call.rival?.mayGoOn == true ? call.rival?.sid : nil)
+    let sid = sid ?? (call.rival?.mayGoOn == true ? call.rival?.sid : ledger.youngest(from: call.peer))
     terminate(
       call, .expired,
       CallError(.failed, "\(call.peer) was calling at the same moment, and its call goes first: answer that one."),
       byPeer: true, migratedTo: sid)
+  }
+
+  /// The peer's call gives way to the one by which this side has called back.
+  func makeWay(_ call: ActiveCall, for sid: String) {
+    let error = CallError(
+      .failed, "This side was calling \(call.peer.bare) at the same moment, and its own call goes first.")
+    let isOver = calls[sid].map { $0.phase == .ended } ?? true
+    finish(call, .expired, byPeer: true, error, migratedTo: isOver ? nil : sid)
   }
 
   // MARK: The embedder's answer
@@ -430,13 +439,11 @@ extension Client {
     case .retracted(let reason, isTieBreak: false):
       finish(call, reason?.condition ?? .cancel, byPeer: true, CallError(.failed, "\(call.peer) hung up."))
     case .retracted(let reason, isTieBreak: true):
-      let own = calls.values.first { $0.rival === call && $0.phase != .ended }
-      let account = call.peer.bare
-      let error =
-        own == nil
-        ? CallError(.answeredElsewhere, "Another device of this account was calling \(account) at the same moment.")
-        : CallError(.failed, "This side was calling \(account) at the same moment, and its own call goes first.")
-      finish(call, reason?.condition ?? .expired, byPeer: true, error, migratedTo: own?.sid)
+      if let sid = call.calledBack { return makeWay(call, for: sid) }
+      finish(
+        call, reason?.condition ?? .expired, byPeer: true,
+        CallError(
+          .answeredElsewhere, "Another device of this account was calling \(call.peer.bare) at the same moment."))
     case .answeredElsewhere(let device):
       finish(
         call, .cancel, byPeer: false,

@@ -127,6 +127,9 @@ extension Client {
         call, .failedApplication,
         CallError(.protocolViolation, "\(call.peer) answered with what cannot be understood: \(error).", cause: error))
     case .terminated(let reason, let byPeer):
+      if byPeer, reason?.condition == .expired, call.connectedAt == nil, let sid = call.calledBack {
+        return makeWay(call, for: sid)
+      }
       let error = byPeer ? failure(reason, of: call) : nil
       finish(call, reason?.condition ?? .success, byPeer: byPeer, call.end?.error ?? error)
     case .failed(.tieBreak) where call.isOutgoing:

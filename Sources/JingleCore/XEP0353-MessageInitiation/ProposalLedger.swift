@@ -96,6 +96,11 @@ package struct ProposalLedger: Sendable {
     waiting.append(Waiting(proposal: proposal, until: now + settling, isYoung: age <= Self.maximumAge))
   }
 
+  /// The last stored proposal of an account's that is going to ring.
+  package func youngest(from caller: JID) -> String? {
+    waiting.last { $0.isYoung && $0.proposal.caller.bare == caller.bare }?.proposal.message.id
+  }
+
   /// Takes what was said about a call later, by its caller or by any device of this account.
   package mutating func receive(_ message: JingleMessage, from sender: JID, own: JID) {
     guard
@@ -110,6 +115,9 @@ package struct ProposalLedger: Sendable {
       if sender.bare == own.bare { waiting.remove(at: index) }
     case .finish where sender.bare == own.bare:
       // Who finishes a call had taken it.
+      waiting.remove(at: index)
+    case .retract(_, isTieBreak: true) where sender.bare != own.bare:
+      // This account was calling at the same moment, and that call went first.
       waiting.remove(at: index)
     case .retract, .finish:
       if sender.bare != own.bare { waiting[index].isYoung = false }
