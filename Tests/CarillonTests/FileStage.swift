@@ -46,7 +46,7 @@ struct FileStage: Sendable {
   let server: InMemoryServer
   let folders: FileFolders
   let bob: Client
-  let peer: ScriptedPeer
+  var peer: ScriptedPeer
   let offers = Log<FileSummary>()
   let results = Log<Result<FileReceipt, CallError>>()
 
@@ -67,22 +67,47 @@ struct FileStage: Sendable {
 
   /// Returns when nothing of the transfer is left but what is meant to be kept.
   func settle() async throws {
-    try await until { await bob.transferCount == 0 }
+    try await until { await bob.hasNoTransfers }
     try await until { !folders.isOpen }
+  }
+
+  /// Offers a file again, in a session and a stream named `again`, sends in band what is asked for of it, and looks at
+  /// what there is in the end.
+  ///
+  /// - Returns: where it was gone on from.
+  func resume(_ file: FileDescription, _ bytes: [UInt8]) async throws -> Int {
+    let (earlier, again) = (results.entries.count, "again")
+    try await peer.offer(file, sid: again, .inBand(.init(sid: again, blockSize: 4096)))
+    let accept = try await peer.jingle(.sessionAccept).0
+    let offset = Int(accept.contents.first?.description?.file?.range?.offset ?? 0)
+    try await peer.request(InBandBytestream.Open(sid: again, blockSize: 4096).element, to: Self.bobsAddress)
+    for (number, start) in stride(from: offset, to: bytes.count, by: 4096).enumerated() {
+      try await peer.sendBlock(UInt16(number), bytes[start..<min(start + 4096, bytes.count)], stream: again)
+    }
+    try await peer.sendChecksum(of: bytes, sid: again)
+    try await peer.request(InBandBytestream.Close(sid: again).element, to: Self.bobsAddress)
+    try await until { results.entries.count > earlier }
+    let receipt = try results.entries[earlier].get()
+    #expect(receipt.isConfirmed && receipt.bytes == bytes.count - offset)
+    #expect(FileManager.default.contents(atPath: folders.inbox + "/" + receipt.name).map(Array.init) == bytes)
+    #expect(folders.names == [receipt.name])
+    try await settle()
+    return offset
   }
 }
 
 extension Client {
-  var transferCount: Int { transfers.count }
+  var hasNoTransfers: Bool { transfers.isEmpty && fileSessions.isEmpty && web.underWay.isEmpty }
 
   func setFileLimits(_ change: @Sendable (inout JingleCore.FileTransfer.Limits) -> Void) { change(&fileLimits) }
 }
 
 func withFileStage(
+  _ server: InMemoryServer = InMemoryServer(),
   limits: @escaping @Sendable (inout JingleCore.FileTransfer.Limits) -> Void = { _ in },
   _ body: @escaping @Sendable (FileStage) async throws -> Void
 ) async throws {
-  let (server, folders) = (InMemoryServer(), try FileFolders())
+  let folders = try FileFolders()
   let (client, box) = (server.makeClient(configuration("bob@localhost/desk")), Log<FileStage>())
   var handlers = Client.Handlers()
   handlers.onFile = { offer in
@@ -112,6 +137,7 @@ struct FilePair: Sendable {
   let bob: Client
   /// What Bob's transfers came to.
   let received: Log<Result<FileReceipt, CallError>>
+  /// What Alice is told.
   let events = Log<FileTransferEvent>()
 
   /// Sends a file to Bob.
@@ -132,27 +158,37 @@ struct FilePair: Sendable {
   /// Returns when Bob has seen so many transfers end, and nothing of them is left but what is meant to be kept.
   func settle(_ count: Int = 1) async throws {
     try await until { received.entries.count == count }
-    try await until { await bob.transferCount == 0 }
-    try await until { await alice.transferCount == 0 }
+    try await until { await bob.hasNoTransfers }
+    try await until { await alice.hasNoTransfers }
     try await until { !folders.isOpen }
   }
 }
 
+/// - Parameters:
+///   - configure: changes Bob's settings.
+///   - isEnough: at what Bob cancels the transfer.
 func withFilePair(
   _ folders: FileFolders, _ server: InMemoryServer = InMemoryServer(),
   limits: @escaping @Sendable (inout JingleCore.FileTransfer.Limits) -> Void = { _ in },
+  configure: (inout Client.Configuration) -> Void = { _ in },
+  cancelling isEnough: @escaping @Sendable (FileTransferEvent) -> Bool = { _ in false },
   _ body: @escaping @Sendable (FilePair) async throws -> Void
 ) async throws {
   let received = Log<Result<FileReceipt, CallError>>()
   var handlers = Client.Handlers()
   handlers.onFile = { offer in
     do {
-      received.append(.success(try await offer.receive(into: folders.inbox)))
+      let receipt = try await offer.receive(into: folders.inbox) { transfer in
+        for await event in transfer.events where isEnough(event) { await transfer.cancel() }
+      }
+      received.append(.success(receipt))
     } catch {
       received.append(.failure(error as? CallError ?? CallError(.failed, "\(error)")))
     }
   }
-  let clients = ["alice@localhost/laptop", "bob@localhost/desk"].map { server.makeClient(configuration($0)) }
+  var settings = configuration("bob@localhost/desk")
+  configure(&settings)
+  let clients = [configuration("alice@localhost/laptop"), settings].map { server.makeClient($0) }
   for client in clients { await client.setFileLimits(limits) }
   try await withRunning(clients[1], handlers: handlers) { bob in
     try await withRunning(clients[0]) { alice in

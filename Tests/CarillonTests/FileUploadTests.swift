@@ -522,6 +522,46 @@ struct FileUploadTests {
     }
   }
 
+  @Test("Of a file whose length nobody tells only so much is taken, and nothing is kept")
+  func unannounced() async throws {
+    let world = try await World()
+    world.web.react(to: "/f", .endless(piece: 65_536, pause: .zero))
+    let result = try await receive(
+      world, configure: { $0.webUnannounced = 1_000_000 }, shared(world.web.url("/f")))
+    #expect(result[0].failure?.code == .output)
+    #expect(result[0].failure?.message.contains("sends without end, and never said how much") == true, "\(result[0])")
+    #expect(world.names.isEmpty)
+  }
+
+  @Test("Copies of what this account's other devices share and are sent are not taken for files, nor made-up ones")
+  func carbons() async throws {
+    let world = try await World()
+    world.web.react(to: "/f", .file([1]))
+    let server = world.server()
+    @Sendable func message(_ name: String, to recipient: String) -> Message {
+      var message = shared(world.web.url("/f"), name: name, id: name)
+      message.to = jid(recipient)
+      return message
+    }
+    try await withPair(world, server) { alice in
+      let (phone, mallory) = (server.connect(jid("bob@localhost/phone")), server.connect(jid("mallory@localhost/x")))
+      phone.send(message("sent", to: "alice@localhost/laptop").element)
+      mallory.send(message("elsewhere", to: "bob@localhost/phone").element)
+      for kind in ["sent", "received"] {
+        let copy = XMLElement(
+          "forwarded", namespace: "urn:xmpp:forward:0", children: [message("made-up", to: "bob@localhost").element])
+        let carbon = XMLElement(kind, namespace: MessageCarbon.namespace, children: [copy])
+        mallory.send(Message(type: .chat, to: jid("bob@localhost/desk"), payloads: [carbon]).element)
+      }
+      // Each goes the same way behind the others.
+      phone.send(message("own", to: "bob@localhost/desk").element)
+      mallory.send(message("last", to: "bob@localhost").element)
+      try await until { world.received.entries.count >= 2 }
+    }
+    #expect(world.links.entries == ["own at 127.0.0.1", "last at 127.0.0.1"])
+    #expect(world.names == ["last", "own"])
+  }
+
   @Test("A server that gives drop by drop is given up")
   func drops() async throws {
     let world = try await World()

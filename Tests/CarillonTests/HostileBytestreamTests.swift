@@ -155,13 +155,13 @@ struct HostileBytestreamTests {
   )
 
   enum Offence: CaseIterable {
-    case finishes, resets, silence, dribble, moreBytes, otherBytes
+    case finishes, resets, silence, dribble, moreBytes, oneByteMore, otherBytes
 
     var code: CallError.Code {
       switch self {
       case .finishes, .resets: .connectivity
       case .silence, .dribble: .timedOut
-      case .moreBytes: .protocolViolation
+      case .moreBytes, .oneByteMore: .protocolViolation
       case .otherBytes: .corrupt
       }
     }
@@ -172,25 +172,85 @@ struct HostileBytestreamTests {
       case .resets: "film.mkv broke off"
       case .silence: "Nothing more of film.mkv"
       case .dribble: "film.mkv moved too slowly"
-      case .moreBytes: "sends more than film.mkv"
+      case .moreBytes, .oneByteMore: "sends more than film.mkv"
       case .otherBytes: "another hash"
       }
     }
 
-    func commit(_ socket: RawSocket, _ bytes: [UInt8], _ result: () -> Bool) async throws {
+    /// What the peer is told in the end.
+    var condition: Jingle.Reason.Condition {
+      switch self {
+      case .finishes, .resets: .failedTransport
+      case .silence, .dribble: .timeout
+      case .moreBytes, .oneByteMore, .otherBytes: .mediaError
+      }
+    }
+
+    /// Where it is gone on with; nil where nothing is kept.
+    var kept: ClosedRange<Int>? {
+      switch self {
+      case .finishes, .resets, .silence: 100_000...100_000
+      case .dribble: 100_001...200_000
+      case .moreBytes, .oneByteMore: 300_000...300_000
+      case .otherBytes: nil
+      }
+    }
+
+    func commit(_ socket: RawSocket, _ stage: FileStage, _ bytes: [UInt8]) async throws {
       switch self {
       case .finishes: socket.close()
       case .resets: socket.reset()
       case .silence: break
       case .dribble:
-        while !result(), socket.send([1]) { try await Task.sleep(for: .milliseconds(20)) }
+        for byte in bytes[100_000...] where stage.results.entries.isEmpty && socket.send([byte]) {
+          try await Task.sleep(for: .milliseconds(20))
+        }
       case .moreBytes: socket.send(bytes[100_000...] + [UInt8](repeating: 0, count: 200_000))
-      case .otherBytes: socket.send([UInt8](repeating: 0, count: 200_000))
+      case .oneByteMore:
+        // Whatever is there and known to be right by then.
+        socket.send(bytes[100_000...])
+        try await stage.peer.sendChecksum(of: bytes)
+        try await until { (try? stage.folders.partLength) == 300_000 }
+        socket.send([0])
+      case .otherBytes:
+        socket.send([UInt8](repeating: 0, count: 200_000))
+        try await stage.peer.sendChecksum(of: bytes)
       }
     }
   }
 
-  @Test("A sender that breaks off, stalls or lies over TCP is told so", arguments: Offence.allCases)
+  /// Offers the file over TCP.
+  ///
+  /// - Returns: where to connect to, once it was accepted.
+  private func offer(_ stage: FileStage) async throws -> SOCKS5Candidate {
+    let dead = SOCKS5Candidate(cid: "dead", host: "127.0.0.1", jid: stage.peer.address, port: 1, priority: 1)
+    let answer = try await stage.peer.offer(Self.file, .socks5(.init(sid: "tcp", mode: .tcp, candidates: [dead])))
+    try #require(answer.content == .result(nil))
+    let accept = try await stage.peer.jingle(.sessionAccept).0
+    return try #require(accept.contents.first?.transport?.socks5?.candidates.first)
+  }
+
+  /// Offers the file over TCP, and sets the bytestream up.
+  private func connect(_ stage: FileStage) async throws -> RawSocket {
+    let (peer, candidate) = (stage.peer, try await offer(stage))
+    let socket = try #require(RawSocket(connectingTo: candidate.port))
+    let destination = SOCKS5Destination(sid: "tcp", requester: FileStage.bobsAddress, target: peer.address)
+    socket.send([5, 1, 0])
+    try #require(socket.receive(2) == [5, 0])
+    socket.send(RawSocket.request(destination.text))
+    try #require(socket.receive(47).prefix(2) == [5, 0])
+    let used = SOCKS5Transport(sid: "tcp", info: .candidateUsed(cid: candidate.cid))
+    try await peer.request(
+      Jingle(
+        .transportInfo, sid: "s1",
+        contents: [Jingle.Content(name: "file", senders: .initiator, transport: .socks5(used))]),
+      to: FileStage.bobsAddress)
+    return socket
+  }
+
+  @Test(
+    "A sender that breaks off, stalls or lies over TCP is told so, and what came is gone on with",
+    arguments: Offence.allCases)
   func senders(_ offence: Offence) async throws {
     try await withFileStage(limits: { limits in
       if offence == .silence { limits.stall = .milliseconds(500) }
@@ -198,45 +258,63 @@ struct HostileBytestreamTests {
         limits.minimumBytesPerSecond = 200_000
         limits.rateWindow = .seconds(1)
       }
+      // However late it comes.
+      if offence == .moreBytes || offence == .oneByteMore { limits.ending = .seconds(600) }
     }) { stage in
-      let peer = stage.peer
-      let dead = SOCKS5Candidate(cid: "dead", host: "127.0.0.1", jid: peer.address, port: 1, priority: 1)
-      let answer = try await peer.offer(Self.file, .socks5(.init(sid: "tcp", mode: .tcp, candidates: [dead])))
-      try #require(answer.content == .result(nil))
-      let accept = try await peer.jingle(.sessionAccept).0
-      let candidate = try #require(accept.contents.first?.transport?.socks5?.candidates.first)
-      let socket = try #require(RawSocket(connectingTo: candidate.port))
-      let destination = SOCKS5Destination(sid: "tcp", requester: FileStage.bobsAddress, target: peer.address)
-      socket.send([5, 1, 0])
-      try #require(socket.receive(2) == [5, 0])
-      socket.send(RawSocket.request(destination.text))
-      try #require(socket.receive(47).prefix(2) == [5, 0])
-      let used = SOCKS5Transport(sid: "tcp", info: .candidateUsed(cid: candidate.cid))
-      try await peer.request(
-        Jingle(
-          .transportInfo, sid: "s1",
-          contents: [Jingle.Content(name: "file", senders: .initiator, transport: .socks5(used))]),
-        to: FileStage.bobsAddress)
+      let socket = try await connect(stage)
       socket.send(Self.bytes[..<100_000])
       // So that it has come when it breaks.
       try await until { (try? stage.folders.partLength) == 100_000 }
-      try await offence.commit(socket, Self.bytes) { !stage.results.entries.isEmpty }
-      if offence == .otherBytes { try await peer.sendChecksum(of: Self.bytes) }
-      // More than was offered is not waited for: it counts where it has come with the rest.
-      if offence == .moreBytes { try await peer.sendChecksum(of: Self.bytes) }
-      let result = try await stage.result()
-      if offence == .moreBytes, case .success(let receipt) = result {
-        #expect(receipt.isConfirmed)
-        #expect(FileManager.default.contents(atPath: stage.folders.inbox + "/film.mkv").map(Array.init) == Self.bytes)
-        return
-      }
-      let error = try #require(result.error)
+      try await offence.commit(socket, stage, Self.bytes)
+      let error = try await stage.error()
       #expect(error.code == offence.code, "\(error)")
       #expect(error.message.contains(offence.words), "\(error)")
-      _ = try await peer.farewell()
+      let reason = try await stage.peer.farewell()
+      #expect(reason.condition == offence.condition)
+      #expect((reason.fileTransfer == .fileTooLarge) == (offence.code == .protocolViolation))
       try await stage.settle()
-      #expect(stage.folders.parts.count == (offence == .otherBytes ? 0 : 1), "\(stage.folders.names)")
       socket.close()
+      guard let kept = offence.kept else {
+        #expect(stage.folders.names.isEmpty)
+        return
+      }
+      #expect(stage.folders.parts.count == 1 && stage.folders.names.count == 2, "\(stage.folders.names)")
+      let offset = try await stage.resume(Self.file, Self.bytes)
+      #expect(kept.contains(offset), "\(offset)")
+    }
+  }
+
+  @Test("A sender that has sent all is waited for until it closes, and no longer than a moment", arguments: [true, false])
+  func notClosed(closes: Bool) async throws {
+    try await withFileStage(limits: { if closes { $0.ending = .seconds(600) } }) { stage in
+      let socket = try await connect(stage)
+      socket.send(Self.bytes)
+      try await stage.peer.sendChecksum(of: Self.bytes)
+      if closes {
+        try await until { (try? stage.folders.partLength) == 300_000 }
+        try await stage.peer.settle(FileStage.bobsAddress)
+        #expect(stage.results.entries.isEmpty)
+        socket.finish()
+      }
+      #expect(try await stage.result().get().isConfirmed)
+      #expect(try await stage.peer.farewell().condition == .success)
+      try await stage.settle()
+      #expect(stage.folders.names == ["film.mkv"])
+      socket.close()
+    }
+  }
+
+  @Test("Who was accepted over TCP and never connects is not waited for for ever, and nothing is kept")
+  func neverConnects() async throws {
+    try await withFileStage(limits: { $0.connection = .milliseconds(500) }) { stage in
+      let port = try await offer(stage).port
+      let error = try await stage.error()
+      #expect(error.code == .connectivity && error.message.contains("film.mkv"), "\(error)")
+      #expect(try await stage.peer.farewell().condition == .failedTransport)
+      try await stage.settle()
+      #expect(stage.folders.names.isEmpty)
+      // Nor does anybody listen for it any more.
+      try await until { RawSocket(connectingTo: port) == nil }
     }
   }
 }
@@ -314,6 +392,9 @@ final class RawSocket: Sendable {
       descriptor = -1
     }
   }
+
+  /// Says that no more comes.
+  func finish() { descriptor.withLock { _ = shutdown($0, Int32(SHUT_WR)) } }
 
   /// Closes it with RST.
   func reset() {

@@ -12,7 +12,7 @@ struct HostileFileReceiverTests {
   /// What the receiver does in place of taking the file; and what comes of it.
   enum Offence: CaseIterable {
     case noAnswer, declines, outside, wrongWay, wrongStream, neverOpens, doesNotOpen, takesNothing, refusesBlock
-    case closes, ends, saysNothing, lies
+    case closes, ends, saysNothing, lies, leaves, leavesWithAll, forgets
 
     var code: CallError.Code {
       switch self {
@@ -20,7 +20,7 @@ struct HostileFileReceiverTests {
       case .declines: .declined
       case .outside: .protocolViolation
       case .takesNothing, .saysNothing: .timedOut
-      case .ends, .lies: .failed
+      case .ends, .lies, .forgets: .failed
       default: .connectivity
       }
     }
@@ -40,6 +40,8 @@ struct HostileFileReceiverTests {
       case .ends: "ended the transfer of film.mkv: no more of it"
       case .saysNothing: "never said that it has all of film.mkv"
       case .lies: "ended the transfer before it had all of film.mkv"
+      case .leaves, .leavesWithAll: "left before all of film.mkv was moved"
+      case .forgets: "no longer knows the transfer of film.mkv. What has come is kept"
       }
     }
 
@@ -48,7 +50,7 @@ struct HostileFileReceiverTests {
       switch self {
       case .noAnswer, .takesNothing, .saysNothing: .timeout
       case .outside: .incompatibleParameters
-      case .declines, .ends, .lies: nil
+      case .declines, .ends, .lies, .leaves, .leavesWithAll, .forgets: nil
       default: .failedTransport
       }
     }
@@ -59,6 +61,12 @@ struct HostileFileReceiverTests {
       case .neverOpens: limits.connection = .seconds(1)
       case .takesNothing, .lies: limits.stall = .seconds(1)
       case .saysNothing: limits.receipt = .seconds(1)
+      // By its presence.
+      case .leaves: limits.absence = .milliseconds(200)
+      // By the answer to a question.
+      case .leavesWithAll, .forgets:
+        limits.silence = .milliseconds(200)
+        limits.absence = .seconds(600)
       default: break
       }
     }
@@ -94,6 +102,9 @@ struct HostileFileReceiverTests {
       let first = try await peer.inBand("data")
       switch self {
       case .takesNothing: return
+      case .leaves:
+        // No block comes after this one, to be sent back by the server.
+        await peer.link.close()
       case .refusesBlock: await peer.answer(first, StanzaError(.resourceConstraint))
       case .closes:
         await peer.answer(first)
@@ -116,15 +127,23 @@ struct HostileFileReceiverTests {
         let received = FileInfo.received(.init(creator: .initiator, name: "file"))
         try await peer.request(Jingle(.sessionInfo, sid: sid, payloads: [received.element]), to: from)
         try await peer.request(Jingle(.sessionTerminate, sid: sid, reason: Jingle.Reason(.success)), to: from)
-      case .saysNothing:
+      case .saysNothing, .leavesWithAll, .forgets:
         await peer.answer(first)
         while true {
           let stanza = try await peer.next {
             $0.first("data", InBandBytestream.namespace) != nil || $0.first("close", InBandBytestream.namespace) != nil
           }
           await peer.answer(try IQ(stanza))
-          if stanza.first("close", InBandBytestream.namespace) != nil { return }
+          if stanza.first("close", InBandBytestream.namespace) != nil { break }
         }
+        if self == .leavesWithAll { await peer.link.close() }
+        guard self == .forgets else { return }
+        let question = try await peer.next {
+          $0.first("jingle", Jingle.namespace).map {
+            $0[attribute: "action"] == "session-info" && $0.nodes.isEmpty
+          } ?? false
+        }
+        await peer.answer(try IQ(question), .unknownSession)
       default: break
       }
     }
@@ -134,10 +153,14 @@ struct HostileFileReceiverTests {
   func offences(_ offence: Offence) async throws {
     let (server, folders) = (InMemoryServer(), try FileFolders())
     let path = try folders.make("film.mkv", 3_000_000)
-    let client = server.makeClient(configuration("alice@localhost/laptop"))
+    var settings = configuration("alice@localhost/laptop")
+    if offence == .leaves { settings.maximumInBandBlocks = 1 }
+    let client = server.makeClient(settings)
     await client.setFileLimits { offence.limit(&$0) }
     try await withRunning(client) { alice in
-      try await withScript(server, "bob@localhost/script", features: ScriptedPeer.takingFiles) { peer in
+      try await withScript(
+        server, "bob@localhost/script", features: ScriptedPeer.takingFiles, acknowledges: offence != .forgets
+      ) { peer in
         async let script: Void = offence.commit(peer)
         do {
           var file = OutgoingFile(path: path)
@@ -150,7 +173,7 @@ struct HostileFileReceiverTests {
         }
         try await script
         if let condition = offence.condition { #expect(try await peer.farewell().condition == condition) }
-        try await until { await alice.transferCount == 0 }
+        try await until { await alice.hasNoTransfers }
         try await until { !folders.isOpen }
       }
     }

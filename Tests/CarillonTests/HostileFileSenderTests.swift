@@ -18,8 +18,6 @@ struct HostileFileSenderTests {
       name: name, size: size, date: .seconds(1_700_000_000), hashes: Hashes(announced: [.sha256]), range: .init())
   }
 
-  private static let hidden = [".part", ".part.json"]
-
   private func isSame(_ path: String) -> Bool {
     FileManager.default.contents(atPath: path).map(Array.init) == Self.bytes
   }
@@ -160,11 +158,11 @@ struct HostileFileSenderTests {
 
   /// What is done in place of what should be, after the first of three blocks; and what comes of it.
   enum Offence: CaseIterable {
-    case moreBytes, fewerBytes, outOfSequence, twice, oversized, notBase64, ended, silence, dribble
+    case moreBytes, oneBlockMore, fewerBytes, outOfSequence, twice, oversized, notBase64, ended, silence, dribble
 
     var code: CallError.Code {
       switch self {
-      case .moreBytes: .protocolViolation
+      case .moreBytes, .oneBlockMore: .protocolViolation
       case .silence, .dribble: .timedOut
       case .ended: .failed
       default: .connectivity
@@ -174,7 +172,7 @@ struct HostileFileSenderTests {
     /// What the message says was wrong.
     var words: String {
       switch self {
-      case .moreBytes: "sends more than photo.jpg"
+      case .moreBytes, .oneBlockMore: "sends more than photo.jpg"
       case .fewerBytes: "stopped before all of photo.jpg"
       case .outOfSequence: "number 2 came instead of 1"
       case .twice: "number 0 came instead of 1"
@@ -189,10 +187,19 @@ struct HostileFileSenderTests {
     /// What the peer is told in the end; nil where it knows.
     var condition: Jingle.Reason.Condition? {
       switch self {
-      case .moreBytes: .mediaError
+      case .moreBytes, .oneBlockMore: .mediaError
       case .silence, .dribble: .timeout
       case .ended: nil
       default: .failedTransport
+      }
+    }
+
+    /// Where it is gone on with.
+    var kept: ClosedRange<Int> {
+      switch self {
+      case .moreBytes, .oneBlockMore: 10_000...10_000
+      case .dribble: 4096...8192
+      default: 4096...4096
       }
     }
 
@@ -208,7 +215,10 @@ struct HostileFileSenderTests {
       switch self {
       case .moreBytes:
         try await peer.sendBlock(1, blocks[1])
-        return try await peer.sendBlock(2, [UInt8](repeating: 0, count: 4096))
+        return try await peer.sendBlock(2, blocks[2] + [UInt8](repeating: 0, count: 4096 - blocks[2].count))
+      case .oneBlockMore:
+        for number in 1...2 { try await peer.sendBlock(UInt16(number), blocks[number]) }
+        return try await peer.sendBlock(3, [0])
       case .fewerBytes:
         return try await peer.request(InBandBytestream.Close(sid: "b1").element, to: FileStage.bobsAddress)
       case .outOfSequence: return try await peer.sendBlock(2, blocks[1])
@@ -236,6 +246,7 @@ struct HostileFileSenderTests {
   @Test("What breaks off a file is told to both ends, and what came of it is kept", arguments: Offence.allCases)
   func offences(_ offence: Offence) async throws {
     try await withFileStage(limits: { limits in
+      if offence == .oneBlockMore { limits.ending = .seconds(60) }
       if offence == .silence { limits.stall = .milliseconds(500) }
       if offence == .dribble {
         limits.minimumBytesPerSecond = 1000
@@ -255,19 +266,71 @@ struct HostileFileSenderTests {
       #expect(stage.folders.parts.count == 1 && stage.folders.names.count == 2, "\(stage.folders.names)")
 
       // The rest is asked for when it is offered again.
-      try await stage.peer.offer(Self.file(), sid: "s2", .inBand(.init(sid: "b2")))
-      let accept = try await stage.peer.jingle(.sessionAccept).0
-      let offset = try #require(accept.contents.first?.description?.file?.range?.offset)
-      let expected: ClosedRange<Int64> = offence == .moreBytes ? 10_000...10_000 : 4096...8192
-      #expect(expected.contains(offset))
-      guard offset == 4096 else { return }
-      try await stage.peer.request(InBandBytestream.Open(sid: "b2").element, to: FileStage.bobsAddress)
-      try await stage.peer.sendBlock(0, Self.blocks[1], stream: "b2")
-      try await stage.peer.sendBlock(1, Self.blocks[2], stream: "b2")
-      try await stage.peer.sendChecksum(of: Self.bytes, sid: "s2")
-      try await until { stage.results.entries.count == 2 }
-      #expect(try stage.results.entries[1].get().bytes == 10_000 - 4096)
-      #expect(isSame(stage.folders.inbox + "/photo.jpg"))
+      let offset = try await stage.resume(Self.file(), Self.bytes)
+      #expect(offence.kept.contains(offset), "\(offset)")
+    }
+  }
+
+  @Test("A sender that goes offline half-way is not waited for, and what came of it is gone on with")
+  func leaves() async throws {
+    try await withFileStage(limits: { $0.absence = .milliseconds(200) }) { stage in
+      try await withScript(stage.server, "mallory@localhost/gone", features: ScriptedPeer.takingFiles) { peer in
+        try await peer.openInBand(Self.file())
+        try await peer.sendBlock(0, Self.blocks[0])
+      }
+      let error = try await stage.error()
+      #expect(error.code == .connectivity, "\(error)")
+      #expect(error.message.contains("left before all of photo.jpg") && error.message.contains("goes on from there"))
+      try await stage.settle()
+      #expect(stage.folders.parts.count == 1)
+      #expect(try await stage.resume(Self.file(), Self.bytes) == 4096)
+    }
+  }
+
+  @Test("A sender that says nothing is asked whether it is there; who is, is waited for, and who is not, is not")
+  func asked() async throws {
+    let questions = Log<String>()
+    let server = InMemoryServer(rewriting: { stanza in
+      if stanza[attribute: "type"] == "set", let jingle = stanza.first("jingle", Jingle.namespace),
+        jingle[attribute: "action"] == "session-info", jingle.nodes.isEmpty
+      {
+        questions.append(stanza[attribute: "to"] ?? "")
+      }
+      return stanza
+    })
+    try await withFileStage(
+      server,
+      limits: {
+        $0.silence = .milliseconds(200)
+        $0.absence = .seconds(600)
+      }
+    ) { stage in
+      try await stage.peer.openInBand(Self.file())
+      try await stage.peer.sendBlock(0, Self.blocks[0])
+      try await until { questions.entries.count >= 2 }
+      #expect(stage.results.entries.isEmpty)
+      await stage.peer.link.close()
+      #expect(try await stage.error().code == .connectivity)
+      try await stage.settle()
+      #expect(stage.folders.parts.count == 1)
+    }
+  }
+
+  @Test("A sender that has sent all is waited for until it closes, and no longer than a moment", arguments: [true, false])
+  func notClosed(closes: Bool) async throws {
+    try await withFileStage(limits: { if closes { $0.ending = .seconds(600) } }) { stage in
+      try await stage.peer.openInBand(Self.file())
+      for (number, block) in Self.blocks.enumerated() { try await stage.peer.sendBlock(UInt16(number), block) }
+      try await stage.peer.sendChecksum(of: Self.bytes)
+      if closes {
+        try await stage.peer.settle(FileStage.bobsAddress)
+        #expect(stage.results.entries.isEmpty)
+        let close = InBandBytestream.Close(sid: "b1").element
+        #expect(try await stage.peer.request(close, to: FileStage.bobsAddress).content == .result(nil))
+      }
+      #expect(try await stage.result().get().isConfirmed)
+      #expect(try await stage.peer.farewell().condition == .success)
+      try await stage.settle()
       #expect(stage.folders.names == ["photo.jpg"])
     }
   }

@@ -185,7 +185,10 @@ extension IntegrationTests {
         try await receiver.event("online")
         let sender = try await CarillonProcess.run(sending(path))
         let outcome = try await receiver.outcome()
-        #expect(sender.exitCode == 73 && outcome.exitCode == 73, "\(sender.message); \(outcome.message)")
+        #expect(sender.exitCode == 10 && outcome.exitCode == 73, "\(sender.message); \(outcome.message)")
+        #expect(try sender.event("error").string("code") == "declined")
+        #expect(sender.message.contains("takes none as large"), "\(sender.message)")
+        #expect(outcome.message.contains("larger than the 1000 bytes"), "\(outcome.message)")
         #expect(names(in: inbox).isEmpty)
       }
     }

@@ -17,6 +17,8 @@ enum FileFact: Sendable {
   case verified(Bool)
   case ended(Jingle.Reason?)
   case end(FileTransfer.Cause)
+  case left
+  case gone
   /// Time passes, and the timer fires.
   case wait(Duration)
 }
@@ -25,14 +27,22 @@ enum FileFact: Sendable {
 final class FileSide {
   static let content = FileInfo.Content(creator: .initiator, name: "a-file-offer")
 
+  /// Without what has tests of its own: the sender's end is not waited for, and the peer not asked whether it is there.
+  static let limits = {
+    var limits = FileTransfer.Limits()
+    limits.ending = .zero
+    limits.silence = .seconds(100_000)
+    return limits
+  }()
+
   private var machine: FileTransfer
   private(set) var now = Instant(nanoseconds: 0)
 
-  init(proposing file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = .init()) {
+  init(proposing file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits) {
     machine = FileTransfer(proposing: file, direction, as: Self.content, limits: limits, at: now)
   }
 
-  init(answering file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = .init()) {
+  init(answering file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits) {
     machine = FileTransfer(answering: file, direction, as: Self.content, limits: limits)
   }
 
@@ -55,8 +65,15 @@ final class FileSide {
     case .verified(let isEqual): machine.verified(isEqual)
     case .ended(let reason): machine.ended(by: reason)
     case .end(let cause): machine.end(cause)
+    case .left: leave()
+    case .gone: machine.peerIsGone()
     case .wait(let time): pass(time)
     }
+  }
+
+  private func leave() -> FileTransfer.Action {
+    machine.peerLeft(at: now)
+    return .wait
   }
 
   private func pass(_ time: Duration) -> FileTransfer.Action {

@@ -24,11 +24,11 @@ private func checksum(_ values: [HashValue], range: FileDescription.Range? = nil
 private let success = Jingle.Reason(.success)
 private let cancel = Jingle.Reason(.cancel)
 
-private func receiver(_ file: FileDescription, limits: FileTransfer.Limits = .init()) -> FileSide {
+private func receiver(_ file: FileDescription, limits: FileTransfer.Limits = FileSide.limits) -> FileSide {
   FileSide(answering: file, .receiving, limits: limits).after([.accept(), .ready])
 }
 
-private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init()) -> FileSide {
+private func sender(_ file: FileDescription, limits: FileTransfer.Limits = FileSide.limits) -> FileSide {
   FileSide(proposing: file, .sending, limits: limits).after([.accepted(file), .ready])
 }
 
@@ -92,7 +92,8 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     #expect(full(.end(.tooLarge)) == .fail(.local(.tooLarge), telling: .fileTooLarge))
     let decline = Jingle.Reason(.decline)
     #expect(FileSide(proposing: file, .sending)(.ended(decline)) == .fail(.declined(decline), telling: nil))
-    #expect(FileSide(proposing: file, .sending)(.ended(.fileTooLarge)) == .fail(.tooLarge, telling: nil))
+    #expect(
+      FileSide(proposing: file, .sending)(.ended(.fileTooLarge)) == .fail(.declined(.fileTooLarge), telling: nil))
   }
 
   // MARK: Checksums
@@ -151,7 +152,7 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
   }
 
   @Test func `Conversations' checksum, which it does not announce, is waited for if wanted`() {
-    var limits = FileTransfer.Limits()
+    var limits = FileSide.limits
     limits.unannouncedChecksum = .seconds(1)
     let side = receiver(bare, limits: limits)
     #expect(side(.moved(10)) == .wait)
@@ -355,6 +356,38 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     #expect(sender(file).after([.moved(3)])(.ended(.fileTooLarge)) == .fail(.tooLarge, telling: nil))
   }
 
+  /// As long as the sender has not closed.
+  private static let open = FileTransfer.Limits()
+
+  @Test func `More bytes are looked out for until the sender closes, or for a moment`() {
+    let side = receiver(file, limits: Self.open)
+    #expect(side(.moved(10)) == .verify(sha256, of: nil))
+    #expect(side(.verified(true)) == .wait)
+    #expect(side.nextDeadline == side.now + .milliseconds(250))
+    #expect(side(.moved(0)) == .wait)
+    #expect(side(.moved(1)) == .fail(.tooManyBytes, telling: .fileTooLarge))
+
+    let done = FileTransfer.Action.finish(.received(verifiedBy: .sha256), telling: receipt)
+    for end in [FileFact.closed, .failed(.nobody), .wait(.milliseconds(250))] {
+      let late = receiver(file, limits: Self.open).after([.moved(10), .verified(true)])
+      #expect(late(end) == done)
+      #expect(late(.moved(1)) == .wait)
+      if case .wait = end { continue }
+      #expect(receiver(file, limits: Self.open).after([.moved(10), end])(.verified(true)) == done)
+      let promised = receiver(announcing, limits: Self.open).after([.moved(10), end])
+      #expect(promised(checksum([sha256])) == .verify(sha256, of: nil))
+      #expect(promised(.verified(true)) == done)
+    }
+    // Nothing was to come, so nothing is looked out for.
+    let whole = FileSide(answering: file, .receiving, limits: Self.open).after([.accept(from: 10), .ready])
+    #expect(whole(.verified(true)) == done)
+    // What is another file is told at once.
+    guard case .fail(.corrupt, _) = receiver(file, limits: Self.open).after([.moved(10)])(.verified(false)) else {
+      Issue.record("waited")
+      return
+    }
+  }
+
   @Test func `Bytes that end too soon are told, unless the sender gives a reason of its own`() {
     let side = receiver(file)
     side(.moved(9))
@@ -385,7 +418,7 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
   }
 
   @Test func `More than is wanted is not received, whether its size was told or not`() {
-    var limits = FileTransfer.Limits()
+    var limits = FileSide.limits
     limits.maximumLength = 9
     #expect(
       FileSide(answering: file, .receiving, limits: limits)(.accept()) == .fail(.tooLarge, telling: .fileTooLarge))
@@ -555,6 +588,56 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     }
   }
 
+  // MARK: A peer that is gone
+
+  @Test(arguments: FileTransfer.Direction.allCases)
+  func `A peer that is silent is asked whether it is there, again and again`(direction: FileTransfer.Direction) {
+    var limits = FileTransfer.Limits()
+    limits.stall = .seconds(100)
+    let side = direction == .sending ? sender(file, limits: limits) : receiver(file, limits: limits)
+    for _ in 0..<2 {
+      #expect(side(.wait(.seconds(14))) == .wait)
+      #expect(side(.wait(.seconds(1))) == .askPeer)
+    }
+    // Whose bytes come is there, whatever is said.
+    side(.moved(1))
+    #expect(side(.gone) == .wait)
+    #expect(side(.wait(.seconds(14))) == .wait)
+    #expect(side(.wait(.seconds(1))) == .askPeer)
+    #expect(side(.gone) == .fail(.gone, telling: Jingle.Reason(.connectivityError, text: "nobody is there")))
+  }
+
+  @Test(arguments: [true, false])
+  func `A receiver that is gone before it said that it has all is not waited for`(isClosed: Bool) {
+    let side = sender(file, limits: .init()).after([.moved(10), .sentAll(Hashes([sha256]))])
+    if isClosed { side(.closed) }
+    #expect(side.nextDeadline == side.now + .seconds(15))
+    #expect(side(.wait(.seconds(15))) == .askPeer)
+    #expect(side(.gone) == .fail(.gone, telling: Jingle.Reason(.connectivityError, text: "nobody is there")))
+    let there = sender(file, limits: .init()).after([.moved(10), .sentAll(Hashes([sha256])), .wait(.seconds(15))])
+    #expect(there(.info(receipt)) == .finish(.sent(isConfirmed: true), telling: nil))
+  }
+
+  @Test func `A peer that went offline is asked after a while, whatever is waited for`() {
+    for (name, make) in Self.states where !["brokenOff", "verifying", "awaitingEnd"].contains(name) {
+      let side = make()
+      #expect(side(.gone) == .wait, "\(name)")
+      side(.left)
+      #expect(side(.wait(.seconds(4))) == .wait, "\(name)")
+      // Its going again is no reason to wait longer.
+      side(.left)
+      #expect(side(.gone) == .wait, "\(name)")
+      #expect(side(.wait(.seconds(1))) == .askPeer, "\(name)")
+      guard case .fail(let failure, telling: .some) = side(.gone) else {
+        Issue.record("\(name)")
+        continue
+      }
+      #expect(failure == (name == "proposed" ? .unanswered : .gone), "\(name)")
+    }
+    let moving = receiver(file).after([.moved(1), .left, .moved(1)])
+    #expect(moving(.wait(.seconds(29))) == .wait)
+  }
+
   // MARK: All states
 
   /// How each state is reached, for a receiver and a sender.
@@ -568,6 +651,7 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     ("brokenOff", { receiver(announcing).after([.moved(5), .closed]) }),
     ("awaitingChecksum", { receiver(announcing).after([.moved(10)]) }),
     ("verifying", { receiver(file).after([.moved(10)]) }),
+    ("awaitingEnd", { receiver(file, limits: .init()).after([.moved(10), .verified(true)]) }),
     ("awaitingReceipt", { sender(file).after([.moved(10), .sentAll(Hashes([sha256]))]) }),
   ]
 
@@ -597,6 +681,7 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
       switch name {
       case "proposed": #expect(action == .fail(.declined(cancel), telling: nil))
       case "verifying": #expect(action == .wait)
+      case "awaitingEnd": #expect(action == .finish(.received(verifiedBy: .sha256), telling: nil))
       default: #expect(action == .fail(.endedByPeer(cancel), telling: nil), "\(name)")
       }
     }
@@ -609,7 +694,9 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     var answer = [file, announcing, bare, endless].randomElement(using: &random) ?? file
     answer.range = ranges.randomElement(using: &random) ?? nil
     let reasons: [Jingle.Reason?] = [nil, success, cancel, .fileTooLarge, Jingle.Reason(.mediaError)]
-    switch Int.random(in: 0..<20, using: &random) {
+    switch Int.random(in: 0..<22, using: &random) {
+    case 20: return .left
+    case 21: return .gone
     case 0, 1: return .accept(from: [nil, 0, 4, 11].randomElement(using: &random) ?? nil)
     case 2: return .give(answer)
     case 3, 4: return .accepted(answer)
@@ -656,11 +743,11 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = .init
     for (name, make) in Self.states where !["offered", "asked", "verifying"].contains(name) {
       let side = make()
       var action = FileTransfer.Action.wait
-      for _ in 0..<10 where action == .wait {
+      for _ in 0..<10 where action == .wait || action == .askPeer {
         guard let deadline = side.nextDeadline else { break }
         action = side(.wait(deadline - side.now))
       }
-      #expect(action != .wait, "\(name)")
+      #expect(action != .wait && action != .askPeer, "\(name)")
       #expect(side.nextDeadline == nil, "\(name)")
     }
   }

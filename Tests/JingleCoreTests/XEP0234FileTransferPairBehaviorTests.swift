@@ -25,8 +25,8 @@ private final class FilePair {
     var offer = FileDescription(name: "a", size: hasSize ? Int64(data.count) : nil)
     offer.hashes = told ? hashes : Hashes(announced: [.sha256])
     if hasSize { offer.range = .init() } else { kept = [] }
-    let sender = FileSide(proposing: offer, .sending)
-    let receiver = FileSide(answering: offer, .receiving)
+    let sender = FileSide(proposing: offer, .sending, limits: .init())
+    let receiver = FileSide(answering: offer, .receiving, limits: .init())
     guard case .accept(let answer) = receiver(.accept(from: hasSize ? Int64(kept.count) : nil)) else { return }
     guard case .connect = sender(.accepted(answer)) else { return }
 

@@ -249,7 +249,10 @@ extension Client {
       if let fingerprint = device.capabilities { capabilities.receive(fingerprint, from: device.jid) }
       appeared(device.jid)
     case .unavailable(let devices):
-      for device in devices { capabilities.forget(device) }
+      for device in devices {
+        capabilities.forget(device)
+        left(device)
+      }
     case nil: break
     }
   }

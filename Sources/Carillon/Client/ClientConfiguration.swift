@@ -27,6 +27,8 @@ extension Client {
     /// How long nothing may move between this machine and a web server, and what is as good as nothing.
     package var webIdleTimeout = Duration.seconds(30)
     package var webRate = (bytesPerSecond: Int64(256), window: Duration.seconds(60))
+    /// What is fetched from a web server that says nothing of its length, where nobody says otherwise, in bytes.
+    package var webUnannounced = Int64(1) << 30
     /// Where web servers are instead of what DNS says.
     package var webAddresses: [String: String] = [:]
     /// After how long a silence the server is asked whether it is still there, and how long it may take to answer.

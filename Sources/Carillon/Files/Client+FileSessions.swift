@@ -173,6 +173,8 @@ extension Client {
       for transfer in session.transfers { carryOut(transfer.machine.ended(by: reason), of: transfer) }
     case .failed(let failure):
       for transfer in session.transfers { end(transfer, .failure(error(of: failure, transfer))) }
+    case .unconfirmed(isAbsent: true):
+      for transfer in session.transfers { carryOut(transfer.machine.peerIsGone(), of: transfer) }
     case .violated(let error):
       for transfer in session.transfers {
         let what = "\(transfer.peer) answered with what cannot be understood: \(error)."
@@ -205,6 +207,8 @@ extension Client {
     case .replaceTransport: replaceTransport(of: transfer)
     case .transfer(let part): begin(part, of: transfer)
     case .send(let info): transfer.session.jingle.sendInfo(info.element)
+    // Before the offer nobody has a session, and the offer tells as much.
+    case .askPeer: if transfer.session.jingle.phase != .fresh { transfer.session.jingle.sendInfo(nil) }
     case .verify(let hash, let part):
       let id = transfer.id
       spawn { await self.verify(hash, part, id) }
@@ -234,6 +238,12 @@ extension Client {
     transfer.socks5?.negotiation.timeout(at: now)
     pumpSOCKS5(transfer)
     pump(transfer.session)
+  }
+
+  /// A device went offline.
+  func left(_ device: JID) {
+    for transfer in transfers.values where transfer.peer == device { transfer.machine.peerLeft(at: SystemClock.now) }
+    rearm()
   }
 
   func timeout(_ session: ActiveFileSession, at now: Instant) {

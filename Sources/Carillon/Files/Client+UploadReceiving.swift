@@ -6,9 +6,6 @@ import XMPPNetworking
 
 // Files that others share as links.
 extension Client {
-  /// What a server sends that says nothing of its length, where nobody says otherwise, in bytes.
-  private static let maximumUnannounced = Int64(1) << 30
-
   /// Takes a message that shares files.
   ///
   /// Nothing is fetched before the handler says so: whoever fetches shows the web server, whose address a stranger may
@@ -130,7 +127,7 @@ extension Client {
             try transfer.moved(chunk.readableBytes, of: size ?? identity.size, configuration.webRate)
             guard
               size ?? identity.size ?? configuration.maximumFileSize != nil
-                || transfer.count <= Self.maximumUnannounced
+                || transfer.count <= configuration.webUnannounced
             else { throw CallError(.output, "\(link.url.host) sends without end, and never said how much.") }
           }
         }

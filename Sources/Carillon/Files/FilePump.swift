@@ -118,7 +118,7 @@ extension FileSink {
   /// - Parameters:
   ///   - algorithms: those that the sender's word will be in.
   ///   - moved: told of bytes that came; answers whether to go on.
-  /// - Returns: whether the peer closed the stream before all was there.
+  /// - Returns: whether the peer closed the stream. It is read until then, for what is too much to be seen.
   fileprivate func receive(
     _ part: JingleCore.FileTransfer.Part, _ algorithms: [HashAlgorithm], from stream: any Bytestream,
     _ moved: @escaping @Sendable (Int) async -> Bool
@@ -139,7 +139,10 @@ extension FileSink {
       try await append(chunk)
       guard await tally.add(count, isLast: left == 0) else { return false }
     }
-    return false
+    while let surplus = try await stream.next() {
+      guard await tally.add(surplus.readableBytes, isLast: true) else { return false }
+    }
+    return true
   }
 }
 

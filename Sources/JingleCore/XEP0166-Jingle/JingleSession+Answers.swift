@@ -58,8 +58,9 @@ extension JingleSession {
   private mutating func questionAnswered(_ outcome: IQTracker.Outcome) {
     switch outcome {
     case .result: outputs.append(.event(.confirmed))
-    case .error(let error): outputs.append(.event(error.meansPresence ? .confirmed : .unconfirmed))
-    case .timedOut, .disconnected: outputs.append(.event(.unconfirmed))
+    case .error(let error):
+      outputs.append(.event(error.meansPresence ? .confirmed : .unconfirmed(isAbsent: error.meansAbsence)))
+    case .timedOut, .disconnected: outputs.append(.event(.unconfirmed(isAbsent: false)))
     }
   }
 

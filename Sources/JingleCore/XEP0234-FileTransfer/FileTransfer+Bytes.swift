@@ -12,8 +12,9 @@ extension FileTransfer {
   package mutating func transportReady(at now: Instant) -> Action {
     let state = leave()
     switch consume state {
-    case .connecting(let plan, _):
+    case .connecting(var plan, _):
       // Of an empty file, or one that is there but for its proof, nothing comes.
+      plan.heard(at: now)
       if plan.direction == .receiving, plan.part.length == 0 { return complete(plan, at: now) }
       self = .transferring(plan, Progress(plan.limits, at: now))
       return .transfer(plan.part)
@@ -38,8 +39,7 @@ extension FileTransfer {
       if progress.count == 0, replacement != .nobody, !plan.sessionIsOver { return connect(plan, replacement, at: now) }
       return breakOff(plan, .interrupted, at: now)
     case let state:
-      self = state
-      return .wait
+      return senderClosed(state)
     }
   }
 
@@ -61,6 +61,7 @@ extension FileTransfer {
     guard replacement != .nobody, plan.replacements < plan.limits.maximumReplacements else { return fail(.unconnected) }
     var plan = plan
     plan.replacements += 1
+    plan.asks = nil
     self = .connecting(plan, until: now + plan.limits.connection)
     return replacement == .thisSide ? .replaceTransport : .wait
   }
@@ -80,13 +81,19 @@ extension FileTransfer {
   package mutating func moved(_ count: Int, at now: Instant) -> Action {
     let state = leave()
     switch consume state {
-    case .transferring(let plan, var progress):
+    case .transferring(var plan, var progress):
       progress.count += Int64(count)
       progress.windowCount += Int64(count)
-      if count > 0 { progress.stalls = now + plan.limits.stall }
+      if count > 0 {
+        progress.stalls = now + plan.limits.stall
+        plan.heard(at: now)
+      }
       if let length = plan.part.length {
         if progress.count > length { return fail(plan.direction == .receiving ? .tooManyBytes : .local(.fileFailed)) }
-        if progress.count == length, plan.direction == .receiving { return complete(plan, at: now) }
+        if progress.count == length, plan.direction == .receiving {
+          if plan.limits.ending > .zero { plan.endsBy = now + plan.limits.ending }
+          return complete(plan, at: now)
+        }
       } else if plan.direction == .receiving, progress.count > plan.limits.maximumLength {
         return fail(.tooLarge)
       }
@@ -95,6 +102,8 @@ extension FileTransfer {
     case .awaitingChecksum where count > 0:
       return fail(.tooManyBytes)
     case .verifying where count > 0:
+      return fail(.tooManyBytes)
+    case .awaitingEnd where count > 0:
       return fail(.tooManyBytes)
     case let state:
       self = state
@@ -110,13 +119,14 @@ extension FileTransfer {
   package mutating func sentAll(_ hashes: Hashes, part partHashes: Hashes = Hashes(), at now: Instant) -> Action {
     let state = leave()
     switch consume state {
-    case .transferring(let plan, let progress) where plan.direction == .sending:
+    case .transferring(var plan, let progress) where plan.direction == .sending:
       // A file may change while it is sent.
       let isChanged = hashes.values.contains { value in
         plan.file.hashes[value.algorithm].map { $0 != value } ?? false
       }
       if isChanged || plan.part.length.map({ $0 != progress.count }) ?? false { return fail(.local(.fileFailed)) }
       if plan.sessionIsOver || progress.isConfirmed { return finishConfirmed() }
+      plan.heard(at: now)
       self = .awaitingReceipt(plan, until: now + plan.limits.receipt, isClosed: progress.isClosed)
       let isNew = hashes.values.contains { plan.file.hashes[$0.algorithm] == nil }
       guard isNew || !partHashes.isEmpty else { return .wait }
@@ -144,6 +154,25 @@ extension FileTransfer {
     case .awaitingReceipt(let plan, let until, _):
       self = .awaitingReceipt(plan, until: until, isClosed: true)
       return .wait
+    case let state:
+      return senderClosed(state)
+    }
+  }
+
+  /// No more than all can come.
+  private mutating func senderClosed(_ state: consuming FileTransfer) -> Action {
+    switch consume state {
+    case .awaitingChecksum(var plan, let until):
+      plan.endsBy = nil
+      self = .awaitingChecksum(plan, until: until)
+      return .wait
+    case .verifying(var plan, let algorithm):
+      plan.endsBy = nil
+      self = .verifying(plan, algorithm)
+      return .wait
+    case .awaitingEnd(var plan, let algorithm, _):
+      plan.endsBy = nil
+      return finish(plan, verifiedBy: algorithm)
     case let state:
       self = state
       return .wait
@@ -234,7 +263,11 @@ extension FileTransfer {
     return finish(plan, verifiedBy: nil)
   }
 
-  private func finish(_ plan: Plan, verifiedBy algorithm: HashAlgorithm?) -> Action {
+  mutating func finish(_ plan: Plan, verifiedBy algorithm: HashAlgorithm?) -> Action {
+    if let until = plan.endsBy, !plan.sessionIsOver {
+      self = .awaitingEnd(plan, verifiedBy: algorithm, until: until)
+      return .wait
+    }
     return .finish(
       .received(verifiedBy: algorithm), telling: plan.sessionIsOver ? nil : .received(plan.content))
   }
@@ -246,7 +279,7 @@ extension FileTransfer {
   // MARK: Time
 
   package mutating func timeout(at now: Instant) -> Action {
-    guard let nextDeadline, nextDeadline <= now else { return .wait }
+    guard let deadline, deadline <= now else { return ask(at: now) }
     let state = leave()
     switch consume state {
     case .proposed: return fail(.unanswered)
@@ -263,6 +296,9 @@ extension FileTransfer {
       return .wait
     case .brokenOff(_, let failure, _): return fail(failure)
     case .awaitingChecksum(let plan, _): return conclude(plan)
+    case .awaitingEnd(var plan, let algorithm, _):
+      plan.endsBy = nil
+      return finish(plan, verifiedBy: algorithm)
     case .awaitingReceipt(_, _, isClosed: true):
       return .finish(.sent(isConfirmed: false), telling: nil)
     case .awaitingReceipt(_, _, isClosed: false): return fail(.unconfirmed)

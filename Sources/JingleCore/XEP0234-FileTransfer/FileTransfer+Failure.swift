@@ -17,7 +17,7 @@ extension FileTransfer {
     case endedByPeer(Jingle.Reason?)
     /// The peer has no such file.
     case notAvailable
-    /// The peer has no room for it, or this side is sent more than it takes.
+    /// The peer has no more room for it, or this side is sent more than it takes.
     case tooLarge
     /// The peer wants a part that the file has not.
     case outsideFile
@@ -34,6 +34,8 @@ extension FileTransfer {
     case tooSlow
     /// The receiver never said that it has the file.
     case unconfirmed
+    /// The peer is not there any more.
+    case gone
     /// The file's size was not told, and its checksum never came: nobody knows whether it is whole.
     case checksumMissing
     /// The file is another than its hash says.
@@ -46,8 +48,7 @@ extension FileTransfer.Failure {
     self =
       switch reason?.fileTransfer {
       case .fileNotAvailable: .notAvailable
-      case .fileTooLarge: .tooLarge
-      case nil: .declined(reason)
+      case .fileTooLarge, nil: .declined(reason)
       }
   }
 
@@ -62,6 +63,7 @@ extension FileTransfer.Failure {
     case .local(.fileFailed): Jingle.Reason(.failedApplication, text: "the file cannot be read or written")
     case .outsideFile: Jingle.Reason(.incompatibleParameters, text: "the file has no such range")
     case .unanswered, .unconfirmed, .stalled, .tooSlow: Jingle.Reason(.timeout)
+    case .gone: Jingle.Reason(.connectivityError, text: "nobody is there")
     case .unconnected, .interrupted: Jingle.Reason(.failedTransport)
     case .tooFewBytes: Jingle.Reason(.failedTransport, text: "the bytes ended too soon")
     case .checksumMissing: Jingle.Reason(.failedApplication, text: "the checksum never came")

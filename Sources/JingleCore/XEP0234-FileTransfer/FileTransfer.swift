@@ -9,7 +9,7 @@ package import XMPPCore
 ///                              └── transportFailed, at no byte ──┘
 ///
 /// transferring ── sentAll ──▶ awaitingReceipt ── received, ended ──▶ ended
-/// transferring ── moved ────▶ awaitingChecksum ─▶ verifying ───────▶ ended
+/// transferring ── moved ────▶ awaitingChecksum ─▶ verifying ─▶ awaitingEnd ─▶ ended
 /// ```
 ///
 /// Give it facts and do what it answers, then arm a timer for `nextDeadline`. What has no place in its state changes
@@ -38,6 +38,12 @@ package enum FileTransfer: ~Copyable {
     package var unannouncedChecksum = Duration.zero
     /// For the receiver's word, who may have to read the whole file again.
     package var receipt = Duration.seconds(120)
+    /// For the sender, who has sent the last byte, to close: until then more may come, which would be too much.
+    package var ending = Duration.milliseconds(250)
+    /// For anything from the peer, before it is asked whether it is still there.
+    package var silence = Duration.seconds(15)
+    /// For a peer that went offline to come back, before it is asked.
+    package var absence = Duration.seconds(5)
     /// For the word of a peer that broke off.
     package var farewell = Duration.seconds(2)
     /// More bytes than these are not received, whatever was offered.
@@ -93,6 +99,18 @@ package enum FileTransfer: ~Copyable {
     /// The peer ended the session, content with what was done.
     var sessionIsOver = false
     var replacements = 0
+    /// Until when the sender may show that it has more than it offered; nil once it cannot.
+    var endsBy: Instant?
+    /// When to ask whether the peer is still there.
+    var asks: Instant?
+    /// The peer was asked, and moved nothing since.
+    var isAsked = false
+
+    /// The peer has just done something.
+    mutating func heard(at now: Instant) {
+      asks = now + limits.silence
+      isAsked = false
+    }
   }
 
   /// How the bytes come along.
@@ -122,6 +140,8 @@ package enum FileTransfer: ~Copyable {
   case brokenOff(Plan, Failure, until: Instant)
   case awaitingChecksum(Plan, until: Instant)
   case verifying(Plan, HashAlgorithm)
+  /// All is there and right, and the sender has not closed.
+  case awaitingEnd(Plan, verifiedBy: HashAlgorithm?, until: Instant)
   case awaitingReceipt(Plan, until: Instant, isClosed: Bool)
   case ended
 
@@ -136,6 +156,8 @@ package enum FileTransfer: ~Copyable {
     /// The transport is ready: move these bytes.
     case transfer(Part)
     case send(FileInfo)
+    /// Ask the peer whether it still has the session, and tell by `peerIsGone` if it is not there.
+    case askPeer
     /// All is there. Hold the whole file, or only this part of it, against the hash, and tell by `verified`.
     case verify(HashValue, of: Part?)
     /// The end: tell the peer this, if anything, and close the transport. For the session's end see `FileSession`.
@@ -165,7 +187,10 @@ package enum FileTransfer: ~Copyable {
   }
 
   /// When `timeout(at:)` is to be called.
-  package var nextDeadline: Instant? {
+  package var nextDeadline: Instant? { [deadline, question].compactMap(\.self).min() }
+
+  /// When this state ends by itself.
+  var deadline: Instant? {
     switch self {
     case .proposed(_, let until): until
     case .connecting(_, let until): until
@@ -173,6 +198,7 @@ package enum FileTransfer: ~Copyable {
     case .brokenOff(_, _, let until): until
     case .awaitingChecksum(_, let until): until
     case .awaitingReceipt(_, let until, _): until
+    case .awaitingEnd(_, _, let until): until
     default: nil
     }
   }
@@ -284,6 +310,9 @@ extension FileTransfer {
       plan.sessionIsOver = true
       self = .verifying(plan, algorithm)
       return .wait
+    case .awaitingEnd(var plan, let algorithm, _):
+      plan.sessionIsOver = true
+      return finish(plan, verifiedBy: algorithm)
     case .awaitingReceipt where reason?.condition == .mediaError && reason?.application == nil:
       // The receiver has all of it, and it is not right.
       return .fail(.corrupt, telling: nil)
