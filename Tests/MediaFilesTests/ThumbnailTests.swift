@@ -118,7 +118,9 @@ import Testing
     ])
   func `a picture that lies on its side stands upright`(orientation: Int, order: [Int]) throws {
     let exif: [UInt8] =
-      Array("Exif\0\0II*\0".utf8) + [8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, UInt8(orientation), 0, 0, 0, 0, 0, 0, 0]
+      Array("Exif\0\0II*\0".utf8) + [
+        8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, UInt8(orientation), 0, 0, 0, 0, 0, 0, 0,
+      ]
     let picture = try jpeg(320, 160)
     let bytes = picture.prefix(2) + [0xFF, 0xE1, 0, UInt8(exif.count + 2)] + exif + picture.dropFirst(2)
     let thumbnail = try MediaThumbnail(of: folder.write(bytes, to: "picture"))
