@@ -4,6 +4,8 @@ import Testing
 
 @testable import MediaFiles
 
+private let ffmpegProgram = "/usr/bin/ffmpeg"
+
 @Suite(.timeLimit(.minutes(1))) struct ThumbnailTests {
   let folder = try! TemporaryFolder()
 
@@ -209,6 +211,68 @@ import Testing
     let thumbnail = try MediaThumbnail(of: path, within: .seconds(50))
     #expect(thumbnail.size == VideoSize(width: 128, height: 91))
     #expect(try fields(of: thumbnail).allSatisfy { isNear($0, (120, 120, 120)) })
+  }
+
+  private func ffmpeg(_ arguments: String...) throws {
+    let process = Process()
+    process.executableURL = URL(filePath: ffmpegProgram)
+    process.arguments = ["-loglevel", "error", "-nostdin", "-y"] + arguments
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0, "\(arguments)")
+  }
+
+  @Test(
+    .enabled(if: FileManager.default.isExecutableFile(atPath: ffmpegProgram)),
+    arguments: [
+      "mp4", "mov", "mkv", "webm", "avi", "ts", "flv", "mpg", "gif", "png", "apng", "bmp", "tiff", "webp", "jp2", "ppm",
+      "jpg", "mjpeg", "wmv", "ogv",
+    ])
+  func `pictures and films of other programs have thumbnails, and damage to them does no harm`(suffix: String) throws {
+    let path = folder.path("picture." + suffix)
+    let isStill = ["png", "bmp", "tiff", "webp", "jp2", "ppm", "jpg"].contains(suffix)
+    let source = "color=c=0xC81E1E:duration=2:size=320x240:rate=25"
+    if isStill {
+      try ffmpeg("-f", "lavfi", "-i", source, "-frames:v", "1", path)
+    } else {
+      try ffmpeg("-f", "lavfi", "-i", source, "-pix_fmt", suffix.hasSuffix("png") ? "rgb24" : "yuv420p", path)
+    }
+    let thumbnail = try MediaThumbnail(of: path)
+    #expect(thumbnail.size == VideoSize(width: 128, height: 96))
+    let seen = try fields(of: thumbnail)
+    #expect(seen.allSatisfy { isNear($0, Self.fields[0]) }, "\(seen)")
+
+    let whole = [UInt8](try Data(contentsOf: URL(filePath: path)))
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<12 {
+      var bytes = whole.prefix(.random(in: 0...whole.count, using: &random)) + []
+      for _ in 0..<min(8, bytes.count) {
+        bytes[.random(in: 0..<min(bytes.count, 4_096), using: &random)] = .random(in: 0...255, using: &random)
+      }
+      _ = try? MediaThumbnail(of: folder.write(bytes, to: "damaged"))
+    }
+  }
+
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: ffmpegProgram)))
+  func `a film that was taken upright stands upright, and pixels that are not square become so`() throws {
+    let source = "color=c=0xC81E1E:duration=1:size=320x240:rate=25"
+    try ffmpeg("-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", folder.path("film.mp4"))
+    try ffmpeg(
+      "-i", folder.path("film.mp4"), "-c", "copy", "-metadata:s:v", "rotate=90", folder.path("turned.mp4"))
+    #expect(try MediaThumbnail(of: folder.path("turned.mp4")).size == VideoSize(width: 96, height: 128))
+    try ffmpeg("-f", "lavfi", "-i", source + ",setsar=2", "-pix_fmt", "yuv420p", folder.path("wide.mkv"))
+    #expect(try MediaThumbnail(of: folder.path("wide.mkv")).size == VideoSize(width: 128, height: 48))
+  }
+
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: ffmpegProgram)), arguments: ["mp3", "flac", "m4a"])
+  func `sound shows its cover, and without one nothing`(suffix: String) throws {
+    let cover = try folder.write(try jpeg(300, 300), to: "cover.jpg")
+    let (plain, covered) = (folder.path("plain.\(suffix)"), folder.path("covered.\(suffix)"))
+    try ffmpeg("-f", "lavfi", "-i", "sine=duration=1", plain)
+    try ffmpeg(
+      "-i", plain, "-i", cover, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic", covered)
+    #expect((#expect(throws: MediaFileError.self) { try MediaThumbnail(of: plain) })?.code == .noVideo)
+    try expectFields(try MediaThumbnail(of: covered), [0, 1, 2, 3])
   }
 
   @Test func `what takes too long is left`() throws {
