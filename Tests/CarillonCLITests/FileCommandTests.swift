@@ -84,6 +84,64 @@ import Testing
     }
   }
 
+  @Test(
+    "The user's languages are the locale's, or gettext's list",
+    arguments: [
+      ([:], []), (["LANG": "C.UTF-8"], []), (["LANG": "POSIX", "LANGUAGE": "de"], []),
+      (["LANG": "de_AT.UTF-8"], ["de-AT"]),
+      (["LANG": "de_AT", "LC_MESSAGES": "fr_FR@euro"], ["fr-FR"]),
+      (["LC_ALL": "pt_BR", "LC_MESSAGES": "fr"], ["pt-BR"]),
+      (["LC_ALL": "", "LANG": "sv"], ["sv"]), (["LANG": "sv_SE", "LANGUAGE": "sv:de_DE::en"], ["sv", "de-DE", "en"]),
+      (["LANG": "../../x"], []), (["LANG": String(repeating: "x", count: 400)], []),
+    ] as [([String: String], [String])])
+  func languages(environment: [String: String], languages: [String]) {
+    #expect(UserLanguages.languages(in: environment) == languages)
+  }
+
+  @Test("Thumbnails are images, are put beside others, for this user alone")
+  func thumbnails() throws {
+    let folder = try Folder("photo.jpg.png")
+    let pictures = ThumbnailFolder(path: folder.path)
+    let picture = FileThumbnail([1, 2, 3], mediaType: "image/PNG; x=y")
+    let path = try pictures.keep(picture, of: "photo.jpg")
+    #expect(path == folder("photo.jpg (1).png"))
+    #expect(FileManager.default.contents(atPath: path) == Data([1, 2, 3]))
+    var status = stat()
+    #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+    try FileManager.default.createSymbolicLink(atPath: folder("link.png"), withDestinationPath: "/nowhere/x")
+    #expect(try pictures.keep(picture, of: "link") == folder("link (1).png"))
+    for type in ["text/html", "image/svg+xml", "application/x-sh"] {
+      #expect(throws: CommandFailure.self) {
+        try pictures.keep(FileThumbnail([1], mediaType: type), of: "photo.jpg")
+      }
+    }
+    #expect(throws: CommandFailure.self) { try ThumbnailFolder(path: folder("absent")).keep(picture, of: "photo.jpg") }
+    let long = String(repeating: "ä", count: 100)
+    for _ in 0..<2 { _ = try pictures.keep(picture, of: long) }
+  }
+
+  @Test("What is no picture is offered without one")
+  func unpictured() async throws {
+    let folder = try Folder("letter")
+    #expect(await OutgoingFile(path: folder("letter")).pictured().thumbnail == nil)
+    #expect(await OutgoingFile(path: folder("absent")).pictured().thumbnail == nil)
+    let bitmap = "P6\n200 100\n255\n" + String(repeating: "rgb", count: 200 * 100)
+    try Data(bitmap.utf8).write(to: URL(fileURLWithPath: folder("picture")))
+    let picture = await OutgoingFile(path: folder("picture")).pictured().thumbnail
+    #expect(picture?.mediaType == "image/jpeg" && picture?.width == 128 && picture?.height == 64)
+  }
+
+  @Test(
+    "Words about files are neither none nor too many",
+    arguments: [
+      ("", false), ("A", true), (String(repeating: "ä", count: 1_024), true),
+      (String(repeating: "a", count: 1_025), false),
+    ])
+  func description(text: String, isValid: Bool) {
+    let arguments = ["a", "b", "--to", "bob@example.test", "--description", text]
+    #expect(((try? SendCommand.parse(arguments)) != nil) == isValid)
+  }
+
   @Test("Standard output takes one file", arguments: [(["--once"], true), ([], false)])
   func standardOutput(arguments: [String], isValid: Bool) {
     #expect(((try? ReceiveCommand.parse(["--into", "-"] + arguments)) != nil) == isValid)

@@ -147,7 +147,8 @@ final class ActiveTransfer {
   var summary: FileSummary {
     FileSummary(
       name: SafeFileName.reduced(file.name), size: file.size, mediaType: file.mediaType,
-      text: file.descriptions.first?.text, thumbnail: file.thumbnails.first.map(FileSummary.Thumbnail.init))
+      texts: file.descriptions.map { FileText($0.text, language: $0.language) },
+      thumbnail: file.thumbnails.first.map(FileSummary.Thumbnail.init))
   }
 
   /// As the session's contents say who sends.

@@ -218,7 +218,7 @@ extension OutgoingFile {
   func description(of source: any FileSource) -> FileDescription {
     FileDescription(
       name: offeredName, size: source.length, date: source.date, mediaType: mediaType,
-      descriptions: text.map { [.init($0)] } ?? [], hashes: Hashes(announced: [.sha256]),
+      descriptions: texts.map { .init($0.text, language: $0.language) }, hashes: Hashes(announced: [.sha256]),
       range: source.isSeekable ? .init() : nil)
   }
 }

@@ -18,7 +18,7 @@ extension Client {
     }
     let summary = FileSummary(
       name: SafeFileName.reduced(file.offeredName), size: source.size,
-      mediaType: file.mediaType, text: file.text)
+      mediaType: file.mediaType, texts: file.texts)
     let transfer = WebTransfer(sid: StanzaID.random(using: &random), peer: peer, summary)
     return try await inScope(transfer, body) { try await $0.deliver(file, source, to: peer, $1) }
   }
@@ -183,7 +183,7 @@ extension Client {
     let shared = FileSharing(
       file: FileMetadata(
         name: summary.name, mediaType: mediaType, size: summary.size.map { UInt64($0) }, date: modified,
-        descriptions: summary.text.map { [.init($0)] } ?? [], hashes: Hashes(hashes).elements),
+        descriptions: summary.texts.map { .init($0.text, language: $0.language) }, hashes: Hashes(hashes).elements),
       sources: FileSources(urls: [url.description]))
     let message = Message(
       type: .chat, id: transfer.sid, to: transfer.peer, payloads: shared.payloads + [MessageHint.store.element])

@@ -47,7 +47,7 @@ extension Client {
     let hashes = Hashes(in: XMLElement("file", namespace: FileMetadata.namespace, children: file.hashes))
     let summary = FileSummary(
       name: SafeFileName.reduced(file.name ?? url.fileName), size: file.size.map { Int64(clamping: $0) },
-      mediaType: file.mediaType, text: file.descriptions.first?.text)
+      mediaType: file.mediaType, texts: file.descriptions.map { FileText($0.text, language: $0.language) })
     let transfer = WebTransfer(
       sid: sid, peer: peer, summary, link: .init(url: url, file: file, hash: hashes.strongest))
     let (id, logger) = (transfer.id, logger)

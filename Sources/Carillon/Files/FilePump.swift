@@ -7,6 +7,9 @@ import XMPPNetworking
 
 // Moving the bytes between the disk and the transport.
 extension Client {
+  /// A rate is told from then on.
+  private static let leastSeconds = 0.001
+
   func begin(_ part: JingleCore.FileTransfer.Part, of transfer: ActiveTransfer) {
     guard let stream = transfer.stream else { return }
     transfer.offset = part.offset
@@ -25,7 +28,8 @@ extension Client {
     _ id: UUID, _ source: any FileSource, _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
   ) async {
     do {
-      let hashes = try await source.send(part, over: stream) { await self.moved($0, id) }
+      let hashes = try await source.send(
+        part, over: stream, begun: { await self.begun(id) }, moved: { await self.moved($0, id) })
       guard let hashes, let transfer = transfer(id) else { return }
       transfer.sha256 = hashes.first { $0.algorithm == .sha256 }?.hexadecimal
       carryOut(transfer.machine.sentAll(Hashes(hashes), at: SystemClock.now), of: transfer)
@@ -42,7 +46,8 @@ extension Client {
     _ stream: any Bytestream
   ) async {
     do {
-      let isClosed = try await file.receive(part, algorithms, from: stream) { await self.moved($0, id) }
+      let isClosed = try await file.receive(
+        part, algorithms, from: stream, begun: { await self.begun(id) }, moved: { await self.moved($0, id) })
       guard isClosed, let transfer = transfer(id) else { return }
       carryOut(transfer.machine.closedByPeer(at: SystemClock.now), of: transfer)
       rearm()
@@ -50,6 +55,10 @@ extension Client {
       broke(id, error)
     }
   }
+
+  /// The first byte moves. What was there before had to be hashed again until now, here and on the other side, which
+  /// takes none of a transfer's time.
+  private func begun(_ id: UUID) { transfer(id)?.startedAt = SystemClock.now }
 
   /// - Returns: whether the transfer goes on.
   private func moved(_ count: Int, _ id: UUID) -> Bool {
@@ -62,7 +71,7 @@ extension Client {
       .progress(
         FileProgress(
           bytes: transfer.offset + transfer.count, size: transfer.file.size,
-          bytesPerSecond: seconds > 0 ? Double(transfer.count) / seconds : 0)))
+          bytesPerSecond: seconds > Self.leastSeconds ? Double(transfer.count) / seconds : 0)))
     carryOut(transfer.machine.moved(count, at: now), of: transfer)
     rearm()
     return transfer.result == nil
@@ -87,13 +96,16 @@ extension Client {
 extension FileSource {
   /// Sends a part of the file.
   ///
-  /// - Parameter moved: told of bytes that were handed over; answers whether to go on.
+  /// - Parameters:
+  ///   - begun: told when what comes before it was read.
+  ///   - moved: told of bytes that were handed over; answers whether to go on.
   /// - Returns: the hashes of the whole file, if that was sent to its end; nil when it is not to go on.
   fileprivate func send(
-    _ part: JingleCore.FileTransfer.Part, over stream: any Bytestream,
-    _ moved: @escaping @Sendable (Int) async -> Bool
+    _ part: JingleCore.FileTransfer.Part, over stream: any Bytestream, begun: @Sendable () async -> Void,
+    moved: @escaping @Sendable (Int) async -> Bool
   ) async throws -> [HashValue]? {
     try await begin(at: part.offset)
+    await begun()
     let size = length ?? .max
     let end = part.length.map { part.offset + $0 } ?? size
     var tally = Tally(moved)
@@ -117,20 +129,27 @@ extension FileSink {
   ///
   /// - Parameters:
   ///   - algorithms: those that the sender's word will be in.
+  ///   - begun: told when the rest of a file begins to come.
   ///   - moved: told of bytes that came; answers whether to go on.
   /// - Returns: whether the peer closed the stream. It is read until then, for what is too much to be seen.
   fileprivate func receive(
     _ part: JingleCore.FileTransfer.Part, _ algorithms: [HashAlgorithm], from stream: any Bytestream,
-    _ moved: @escaping @Sendable (Int) async -> Bool
+    begun: @Sendable () async -> Void, moved: @escaping @Sendable (Int) async -> Bool
   ) async throws -> Bool {
     try await begin(at: part.offset, algorithms)
     var tally = Tally(moved)
     var left = part.length ?? .max
+    // A whole file's time begins with the connection: of a small one there may be a single chunk.
+    var hasBegun = part.offset == 0
+    // Where all is there already, nothing will.
+    if left == 0 { await begun() }
     while left > 0 {
       guard var chunk = try await stream.next() else {
         // What came since is told first.
         return await tally.add(0, isLast: true)
       }
+      if !hasBegun { await begun() }
+      hasBegun = true
       // What is too much is counted, and not kept.
       let surplus = max(0, Int64(chunk.readableBytes) - left)
       if surplus > 0 { chunk = chunk.getSlice(at: chunk.readerIndex, length: Int(left)) ?? ByteBuffer() }

@@ -15,8 +15,13 @@ public struct OutgoingFile: Sendable {
   public var name: String?
   /// `type/subtype`, if known.
   public var mediaType: String?
-  /// Words about it, for people.
-  public var text: String?
+  /// Words about it, for people: at most one text a language, of which peers may keep 1024 characters.
+  public var texts: [FileText] = []
+  /// The words without a language.
+  public var text: String? {
+    get { texts.first { $0.language == nil }?.text }
+    set { texts = texts.filter { $0.language != nil } + (newValue.map { [FileText($0)] } ?? []) }
+  }
   /// A small picture of it, which the peer may ask for while the file is offered and sent.
   public var thumbnail: FileThumbnail?
   /// How it may go, best first; `upload` comes after all others in any case.
@@ -71,9 +76,19 @@ public struct FileSummary: Sendable, Hashable {
   /// In bytes; nil when the sender does not know it yet.
   public var size: Int64?
   public var mediaType: String?
-  public var text: String?
+  /// Words about it, for people, at most one text a language. Each is as the peer wrote it, up to 1024 characters.
+  public var texts: [FileText] = []
   /// A small picture of it, if there is one.
   public var thumbnail: Thumbnail?
+
+  /// The words about it without a language, or the first.
+  public var text: String? { text(in: []) }
+
+  /// The words about it to show to who reads these languages.
+  ///
+  /// - Parameter languages: language tags such as `de-AT`, best first. In `de-AT` means in `de` too, if there is nothing
+  ///   closer. Where nothing is in any of them, it is the words without a language, or the first.
+  public func text(in languages: [String]) -> String? { texts.preferred(in: languages) }
 }
 
 /// What happens in a transfer, in this order; progress comes again and again.

@@ -47,6 +47,11 @@ struct ReceiveCommand: AsyncParsableCommand {
     transform: { try Duration(argument: $0) })
   var keepParts = Duration.seconds(7 * 86_400)
 
+  @Option(
+    help: ArgumentHelp(
+      "Fetch the small pictures of files that are offered, and put them into this folder.", valueName: "dir"))
+  var thumbnails: String?
+
   @Flag(help: "Fetch files that are shared as links even without --from, from wherever the sender says.")
   var download = false
 
@@ -61,6 +66,7 @@ struct ReceiveCommand: AsyncParsableCommand {
   func validate() throws {
     if isStream, !once { throw ValidationError("Standard output (--into -) is for one file: add --once.") }
     guard request != nil else { return }
+    if thumbnails != nil { throw ValidationError("--thumbnails is for files that are offered, not for --request.") }
     if senders.count != 1 { throw ValidationError("--request takes one --from: whom to ask.") }
     if isStream { throw ValidationError("A file that is asked for (--request) is received into a folder.") }
   }
@@ -70,6 +76,7 @@ struct ReceiveCommand: AsyncParsableCommand {
       let settings = try accountOptions.settings()
       let session = Session(console: console, logLevel: output.logLevel ?? settings.logLevel)
       if let warning = settings.warning { console.warning(warning) }
+      if let thumbnails { try Self.check(thumbnails) }
       if !isStream { try await prepareFolder(console) }
       var configuration = settings.clientConfiguration(relayOnly: relayOnly)
       configuration.maximumFileSize = maxSize?.bytes
@@ -80,6 +87,7 @@ struct ReceiveCommand: AsyncParsableCommand {
       handlers.allowsCall = handlers.allowsFile
       let refusal = noDownload
       let isTaken = Atomic(false)
+      let pictures = thumbnails.map { ThumbnailFolder(path: $0) }
       let take: @Sendable (consuming IncomingFile) async -> Void = { [into, isStream, once] offer in
         // Two files cannot go to one stream.
         if isStream, offer.host == nil, isTaken.exchange(true, ordering: .relaxed) { return await offer.decline() }
@@ -89,6 +97,17 @@ struct ReceiveCommand: AsyncParsableCommand {
         if let host = offer.host, let refusal {
           reporter.ignored(offer.file, by: peer, sid: offer.sid, at: host, refusal)
           return await offer.decline()
+        }
+        if let pictures, offer.host == nil, offer.file.thumbnail != nil {
+          do {
+            // Web servers are not asked: they would learn this machine's address.
+            if let picture = try await offer.thumbnail() {
+              let path = try pictures.keep(picture, of: offer.file.name)
+              reporter.received(picture, at: path, of: offer.file, by: peer, sid: offer.sid)
+            }
+          } catch {
+            console.warning(CommandFailure(error).message)
+          }
         }
         do {
           let receipt =

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Carillon
 import Foundation
+import JingleCore
 
 struct SendCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -11,6 +12,12 @@ struct SendCommand: AsyncParsableCommand {
       not online, takes no files or cannot be reached, they go by way of this account's web server (HTTP upload). A folder
       stands for the files in it, without hidden ones and links; - stands for standard input, which --name gives a name.
       What broke off goes on where it stopped when it is sent again, but for standard input.
+
+      A file that fails, or is declined, leaves the others: each failure is told, and the command exits with the code of
+      the first.
+
+      Images and films are offered with a small picture, which the peer may fetch through both servers before it takes the
+      file. The servers can read it, even where the file itself goes encrypted; --no-thumbnail keeps it back.
       """)
 
   @Argument(help: ArgumentHelp("What to send.", valueName: "file"))
@@ -25,6 +32,14 @@ struct SendCommand: AsyncParsableCommand {
 
   @Option(help: ArgumentHelp("What the receiver is to call it; of one file, or of standard input.", valueName: "name"))
   var name: String?
+
+  @Option(
+    name: .customLong("description"),
+    help: ArgumentHelp("Words about the files for who receives them, in the locale's language.", valueName: "text"))
+  var text: String?
+
+  @Flag(help: "Offer images and films without a small picture.")
+  var noThumbnail = false
 
   @Flag(help: "Offer all files in one session. Many clients handle one file a session only.")
   var together = false
@@ -51,6 +66,9 @@ struct SendCommand: AsyncParsableCommand {
 
   func validate() throws {
     if name != nil, files.count > 1 { throw ValidationError("--name is for one file.") }
+    if let text, !(1...FileDescription.maximumTextLength).contains(text.unicodeScalars.count) {
+      throw ValidationError("--description takes 1 to \(FileDescription.maximumTextLength) characters.")
+    }
     guard files.contains("-") else { return }
     if files.count > 1 { throw ValidationError("Standard input (-) is sent alone.") }
     if name == nil { throw ValidationError("Standard input (-) has no name: give it one with --name.") }
@@ -66,21 +84,46 @@ struct SendCommand: AsyncParsableCommand {
       let outgoing = try outgoingFiles(console)
       let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
       let handlers = session.handlers()
-      try await session.run([{ try await client.run(handlers) }]) { [to, together] in
-        if together {
-          let results = try await client.send(outgoing, to: to, together: true) {
-            await FileReporter(console, .outgoing).follow($0)
+      let (to, isPictured) = (to, !noThumbnail && transport != .upload)
+      let batches = together ? [outgoing] : outgoing.map { [$0] }
+      try await session.run([{ try await client.run(handlers) }]) { [together] in
+        var failures: [CommandFailure] = []
+        for batch in batches {
+          let results = try await Self.send(batch, together, isPictured, to: to, of: client, console)
+          for (file, result) in zip(batch, results) {
+            do { FileReporter(console, .outgoing).tell(try result.get(), of: to) } catch {
+              let failure = CommandFailure(error)
+              failures.append(failure)
+              console.failure(failure, of: outgoing.count > 1 ? file.path : nil)
+            }
           }
-          for case .success(let receipt) in results { FileReporter(console, .outgoing).tell(receipt, of: to) }
-          for result in results { _ = try result.get() }
-          return
         }
-        for file in outgoing {
-          let reporter = FileReporter(console, .outgoing)
-          let receipt = try await client.send(file, to: to) { await reporter.follow($0) }
-          reporter.tell(receipt, of: to)
-        }
+        guard let first = failures.first else { return }
+        if outgoing.count > 1 { console.progress("\(failures.count) of \(outgoing.count) files were not sent") }
+        throw ExitCode(first.exitCode)
       }
+    }
+  }
+
+  /// Sends files together, or one file by any way.
+  ///
+  /// - Returns: what became of each.
+  private static func send(
+    _ batch: [OutgoingFile], _ together: Bool, _ isPictured: Bool, to: JID, of client: Client, _ console: Console
+  ) async throws -> [Result<FileReceipt, any Error>] {
+    let reporter = FileReporter(console, .outgoing)
+    var batch = batch
+    if isPictured { for index in batch.indices { batch[index] = await batch[index].pictured() } }
+    do {
+      if together {
+        let results = try await client.send(batch, to: to, together: true) { await reporter.follow($0) }
+        return results.map { $0.mapError { $0 } }
+      }
+      return [.success(try await client.send(batch[0], to: to) { await reporter.follow($0) })]
+    } catch {
+      // Whoever interrupted this wants none of the others.
+      try Task.checkCancellation()
+      return batch.map { _ in .failure(error) }
     }
   }
 
@@ -100,7 +143,8 @@ struct SendCommand: AsyncParsableCommand {
         outgoing[0].name = name
       }
     }
-    for index in outgoing.indices { outgoing[index].ways = transport.ways }
+    let texts = text.map { [FileText($0, language: UserLanguages.current.first)] } ?? []
+    for index in outgoing.indices { (outgoing[index].ways, outgoing[index].texts) = (transport.ways, texts) }
     return outgoing
   }
 }

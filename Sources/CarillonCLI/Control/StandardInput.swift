@@ -33,8 +33,7 @@ final class StandardInput: Sendable {
   private let isTerminal: Bool
   private let room = DispatchSemaphore(value: 64)
   private let isStopped = Atomic(false)
-  /// A pipe whose only use is that the reading thread wakes.
-  private let (waking, wakes): (Int32, Int32)
+  private let input: WakeableFile
   /// Kept so that they stay alive; never touched again once set, hence safe to share.
   private nonisolated(unsafe) var signals: [any DispatchSourceSignal] = []
 
@@ -43,13 +42,7 @@ final class StandardInput: Sendable {
     self.file = file
     isTerminal = isatty(file) == 1
     (items, continuation) = AsyncStream.makeStream(of: Item.self)
-    var ends: [Int32] = [-1, -1]
-    _ = pipe(&ends)
-    for end in ends {
-      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-      _ = fcntl(end, F_SETFL, O_NONBLOCK)
-    }
-    (wakes, waking) = (ends[0], ends[1])
+    input = WakeableFile(file)
     if mode == .keys { signals = watchSuspension() }
     let thread = Thread { [self] in read() }
     thread.name = "input"
@@ -64,12 +57,7 @@ final class StandardInput: Sendable {
     if mode == .keys { TerminalMode.restore() }
     continuation.finish()
     room.signal()
-    wake()
-  }
-
-  private func wake() {
-    var byte: UInt8 = 0
-    _ = write(waking, &byte, 1)
+    input.wake()
   }
 
   private var goesOn: Bool { !isStopped.load(ordering: .sequentiallyConsistent) }
@@ -80,22 +68,20 @@ final class StandardInput: Sendable {
     defer { continuation.finish() }
     var (lines, keys) = (LineSplitter(maximumLength: CallRequest.maximumLineLength), KeyDecoder())
     var buffer = [UInt8](repeating: 0, count: 4096)
-    while goesOn {
+    reading: while goesOn {
       let isInBackground = isTerminal && TerminalMode.isInBackground(file)
       if mode == .keys, !isInBackground {
         TerminalMode.enter(file)
         if !goesOn { TerminalMode.restore() }
       }
-      var files = [
-        pollfd(fd: wakes, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: isInBackground ? -1 : file, events: Int16(POLLIN), revents: 0),
-      ]
-      guard poll(&files, 2, isInBackground ? 250 : -1) > 0 else { continue }
-      if files[0].revents != 0 { _ = Glibc.read(wakes, &buffer, buffer.count) }
-      guard files[1].revents != 0, goesOn else { continue }
-      let count = Glibc.read(file, &buffer, buffer.count)
-      if count < 0, errno == EINTR || errno == EAGAIN { continue }
-      guard count > 0 else { break }
+      let ready = input.wait(isReading: !isInBackground, upTo: isInBackground ? 250 : -1)
+      guard ready.isReadable, goesOn else { continue }
+      let count: Int
+      switch buffer.withUnsafeMutableBytes({ input.read(into: $0) }) {
+      case .nothing: continue
+      case .bytes(let read): count = read
+      case .end, .failed: break reading
+      }
       switch mode {
       case .commands: for line in lines.receive(buffer[..<count]) { deliver(line) }
       case .keys: for key in keys.receive(buffer[..<count]) { deliver(.key(key)) }
@@ -134,7 +120,7 @@ final class StandardInput: Sendable {
         TerminalMode.restore()
         kill(getpid(), SIGSTOP)
       },
-      watch(SIGCONT) { [weak self] in self?.wake() },
+      watch(SIGCONT) { [input] in input.wake() },
       watch(SIGQUIT) {
         TerminalMode.restore()
         _exit(128 + SIGQUIT)

@@ -31,26 +31,10 @@ struct StandardInputBytes: AsyncSequence, Sendable {
   fileprivate final class Reader: Sendable {
     private static let chunkSize = 128 << 10
 
-    private let file: Int32
     private let queue = DispatchQueue(label: "input")
-    /// A pipe whose only use is that the reading thread wakes.
-    private let (waking, wakes): (Int32, Int32)
+    private let input: WakeableFile
 
-    init(_ file: Int32) {
-      self.file = file
-      var ends: [Int32] = [-1, -1]
-      _ = pipe(&ends)
-      for end in ends {
-        _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-        _ = fcntl(end, F_SETFL, O_NONBLOCK)
-      }
-      (wakes, waking) = (ends[0], ends[1])
-    }
-
-    deinit {
-      close(waking)
-      close(wakes)
-    }
+    init(_ file: Int32) { input = WakeableFile(file) }
 
     func next() async throws -> [UInt8]? {
       try Task.checkCancellation()
@@ -59,28 +43,27 @@ struct StandardInputBytes: AsyncSequence, Sendable {
           queue.async { continuation.resume(returning: self.read()) }
         }
       } onCancel: {
-        var byte: UInt8 = 0
-        _ = write(waking, &byte, 1)
+        input.wake()
       }
       return try chunk.get()
     }
 
     private func read() -> Result<[UInt8]?, any Error> {
-      var files = [
-        pollfd(fd: wakes, events: Int16(POLLIN), revents: 0), pollfd(fd: file, events: Int16(POLLIN), revents: 0),
-      ]
       while true {
-        guard poll(&files, 2, -1) > 0 else { continue }
-        if files[0].revents != 0 { return .failure(CancellationError()) }
-        var count = 0
+        let ready = input.wait()
+        if ready.isWoken { return .failure(CancellationError()) }
+        guard ready.isReadable else { continue }
+        var outcome = WakeableFile.Outcome.nothing
         let chunk = [UInt8](unsafeUninitializedCapacity: Self.chunkSize) { buffer, initialized in
-          count = Glibc.read(file, buffer.baseAddress, buffer.count)
-          initialized = Swift.max(0, count)
+          outcome = input.read(into: UnsafeMutableRawBufferPointer(buffer))
+          if case .bytes(let count) = outcome { initialized = count }
         }
-        if count > 0 { return .success(chunk) }
-        if count == 0 { return .success(nil) }
-        guard errno == EINTR || errno == EAGAIN else {
-          let words = String(cString: strerror(errno))
+        switch outcome {
+        case .bytes: return .success(chunk)
+        case .end: return .success(nil)
+        case .nothing: continue
+        case .failed(let error):
+          let words = String(cString: strerror(error))
           return .failure(CallError(.input, "Standard input cannot be read: \(words)."))
         }
       }

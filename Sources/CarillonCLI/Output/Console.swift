@@ -63,12 +63,17 @@ final class Console: Sendable {
     progress(failure.message)
   }
 
-  /// Why the command ends without success.
-  func failure(_ failure: CommandFailure) {
-    event(
-      "error",
-      ["code": .string(failure.code), "message": .string(failure.message), "exitCode": .integer(Int(failure.exitCode))])
-    write(coloured("error:", "31") + " " + printable(failure.message) + "\n", to: errors)
+  /// Why the command ends without success, or will.
+  ///
+  /// - Parameter file: which of several files it is about.
+  func failure(_ failure: CommandFailure, of file: String? = nil) {
+    var fields: JSONObject = [
+      "code": .string(failure.code), "message": .string(failure.message), "exitCode": .integer(Int(failure.exitCode)),
+    ]
+    fields["file"] = file.map { .string($0) }
+    event("error", fields)
+    let words = (file.map { "\($0): " } ?? "") + failure.message
+    write(coloured("error:", "31") + " " + printable(words) + "\n", to: errors)
   }
 
   /// Rewrites the live line, on a terminal.

@@ -7,19 +7,30 @@ struct FileReporter: Sendable {
 
   private let console: Console
   private let direction: Direction
+  private let languages: [String]
 
-  init(_ console: Console, _ direction: Direction) {
+  /// - Parameter languages: those that the user reads, best first.
+  init(_ console: Console, _ direction: Direction, languages: [String] = UserLanguages.current) {
     self.console = console
     self.direction = direction
+    self.languages = languages
   }
 
   /// - Parameter host: the web server where it lies, if that is so.
   func offered(_ file: FileSummary, by peer: JID, sid: String, at host: String? = nil) {
-    var more = JSONObject()
+    var more = description(of: file)
     more["host"] = host.map { .string($0) }
     console.event("file.offered", fields(file, peer, sid).merging(more))
     let size = file.size.map { ", \(byteCount($0))" } ?? ""
-    console.progress("\(peer) offers \(file.name)\(size)\(host.map { ", at \(printable($0))" } ?? "")")
+    let text = file.text(in: languages).map { " (\($0))" } ?? ""
+    console.progress("\(peer) offers \(file.name)\(size)\(host.map { ", at \(printable($0))" } ?? "")\(text)")
+  }
+
+  /// The small picture of a file that is offered is there.
+  func received(_ thumbnail: FileThumbnail, at path: String, of file: FileSummary, by peer: JID, sid: String) {
+    let more: JSONObject = ["path": .string(path), "bytes": .integer(thumbnail.bytes.count)]
+    console.event("file.thumbnail", fields(file, peer, sid).merging(more))
+    console.progress("what \(file.name) looks like: \(path)")
   }
 
   /// A file that was shared as a link is not fetched.
@@ -31,7 +42,7 @@ struct FileReporter: Sendable {
   func follow(_ transfer: FileTransfer) async {
     let fields = fields(transfer.file, transfer.peer, transfer.sid)
     if direction == .outgoing {
-      console.event("file.offered", fields)
+      console.event("file.offered", fields.merging(description(of: transfer.file)))
       console.progress("offering \(transfer.file.name) to \(transfer.peer)")
     }
     for await event in transfer.events {
@@ -91,6 +102,13 @@ struct FileReporter: Sendable {
     if way.isEncrypted { return "" }
     let readers = way == .upload ? ": \(printable(route)) and whoever learns the address can read it" : ""
     return ", not encrypted from end to end\(readers)"
+  }
+
+  /// What is said of the file, in the user's language where that is possible.
+  private func description(of file: FileSummary) -> JSONObject {
+    var fields = JSONObject()
+    fields["description"] = file.text(in: languages).map { .string($0) }
+    return fields
   }
 
   private func fields(_ file: FileSummary, _ peer: JID, _ sid: String) -> JSONObject {
