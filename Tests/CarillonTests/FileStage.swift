@@ -47,8 +47,8 @@ struct FileStage: Sendable {
   let folders: FileFolders
   let bob: Client
   var peer: ScriptedPeer
-  let offers = Log<FileSummary>()
-  let results = Log<Result<FileReceipt, CallError>>()
+  let offers: Log<FileSummary>
+  let results: Log<Result<FileReceipt, CallError>>
 
   static let bobsAddress = jid("bob@localhost/desk")
 
@@ -108,23 +108,22 @@ func withFileStage(
   _ body: @escaping @Sendable (FileStage) async throws -> Void
 ) async throws {
   let folders = try FileFolders()
-  let (client, box) = (server.makeClient(configuration("bob@localhost/desk")), Log<FileStage>())
+  let client = server.makeClient(configuration("bob@localhost/desk"))
+  let (offers, results) = (Log<FileSummary>(), Log<Result<FileReceipt, CallError>>())
   var handlers = Client.Handlers()
   handlers.onFile = { offer in
-    guard let stage = box.entries.first else { return }
-    stage.offers.append(offer.file)
+    offers.append(offer.file)
     do {
-      stage.results.append(.success(try await offer.receive(into: folders.inbox)))
+      results.append(.success(try await offer.receive(into: folders.inbox)))
     } catch {
-      stage.results.append(.failure(error as? CallError ?? CallError(.failed, "\(error)")))
+      results.append(.failure(error as? CallError ?? CallError(.failed, "\(error)")))
     }
   }
   await client.setFileLimits(limits)
   try await withRunning(client, handlers: handlers) { bob in
     try await withScript(server, "mallory@localhost/script", features: ScriptedPeer.takingFiles) { peer in
-      let stage = FileStage(server: server, folders: folders, bob: bob, peer: peer)
-      box.append(stage)
-      try await body(stage)
+      try await body(
+        FileStage(server: server, folders: folders, bob: bob, peer: peer, offers: offers, results: results))
     }
   }
 }
