@@ -113,7 +113,7 @@ struct FileFallBackTests {
         #expect(given.entries[0].error?.code == .connectivity, "\(given.entries)")
         #expect(folders.names.isEmpty)
       }
-      try await until { await alice.transferCount + bob.transferCount == 0 }
+      for client in [alice, bob] { try await until { await client.hasNoTransfers } }
       // In one session, and each way but the first in the place of the one before.
       let changes = events.entries.fallBacks.count
       #expect(actions.entries.count { $0 == .sessionInitiate } == 1)
@@ -168,7 +168,7 @@ struct FileFallBackTests {
       async let asked = alice.request(
         FileSelector(name: "asked"), from: FileStage.bobsAddress, into: folders.inbox)
       #expect(try await [offered.way, asked.way] == [.inBand, .inBand])
-      try await until { await alice.transferCount + bob.transferCount == 0 }
+      for client in [alice, bob] { try await until { await client.hasNoTransfers } }
       for path in paths {
         let name = URL(fileURLWithPath: path).lastPathComponent
         #expect(FileManager.default.contentsEqual(atPath: path, andPath: folders.inbox + "/" + name))

@@ -132,12 +132,15 @@ struct MidCallTests {
       try await ends.call.hold()
       try await until { ends.theirs.entries.names.last == "held" }
       // What is under way still comes.
-      try await Task.sleep(for: .milliseconds(300))
-      let pictures = [eye.count, theirEye.count]
-      let packets = await ends.peer.sent
+      var earlier = [-1]
+      try await until {
+        let now = [eye.count, theirEye.count, await ends.peer.sent]
+        defer { earlier = now }
+        if now != earlier { try? await Task.sleep(for: .milliseconds(300)) }
+        return now == earlier
+      }
       try await Task.sleep(for: .milliseconds(1_200))
-      #expect([eye.count, theirEye.count] == pictures)
-      #expect(await ends.peer.sent == packets)
+      #expect([eye.count, theirEye.count, await ends.peer.sent] == earlier)
 
       try await ends.call.unhold()
       try await until { ends.theirs.entries.names.last == "unheld" }
