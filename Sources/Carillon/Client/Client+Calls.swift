@@ -24,8 +24,6 @@ extension Client {
     let call = ActiveCall(
       sid: UUID().uuidString.lowercased(), peer: peer, isOutgoing: true, streams: LocalStreams(using: &random), at: now)
     call.media = offer
-    call.rival = ring(of: peer)
-    call.rival?.calledBack = call.sid
     switch approach {
     case .none(let error):
       throw error
@@ -44,6 +42,8 @@ extension Client {
       call.tell(.proposed)
       startMedia(of: call, controlling: true)
     }
+    call.rival = ring(of: peer)
+    call.rival?.calledBack = call.sid
     rearm()
     return call
   }
@@ -314,8 +314,8 @@ extension Client {
     return !rivals(of: sender).isEmpty
   }
 
-  /// Lets a session that the peer begins without a proposal settle which one stands with this side's open proposals, and
-  /// with the sessions that this side is about to offer that device. The router knows those that were offered.
+  /// Lets a session that the peer begins without a proposal settle which one stands: with this side's open proposals,
+  /// and with the sessions that this side is about to offer that device. The router knows those that were offered.
   func outranks(_ offer: Jingle, from sender: JID) -> Bool {
     func ties(_ call: ActiveCall) -> Bool { call.outgoing != nil || call.session == nil && call.peer == sender }
     for call in rivals(of: sender) where ties(call) && !overrules(call, offer.sid, of: sender) {
@@ -338,8 +338,8 @@ extension Client {
 
   /// The peer's call of the same moment goes first.
   ///
-  /// - Parameter sid: the call that this one crossed. Without, the peer alone saw them cross: its call rang here, or lay
-  ///   in the server's storage, when this one was placed.
+  /// - Parameter sid: the call that this one crossed. Without, the peer alone saw them cross: its call rang here, or
+  ///   lay in the server's storage, when this one was placed.
   func loseTie(_ call: ActiveCall, to sid: String?) {
     let sid = sid ?? (call.rival?.mayGoOn == true ? call.rival?.sid : ledger.youngest(from: call.peer))
     terminate(
