@@ -15,6 +15,16 @@ final class StillDecoder {
     case beginning
     /// An image that is too large, decoded at an eighth of its size, as JPEG can be.
     case reduced
+
+    /// The pixels of the largest picture that is decoded. Those of films have a byte and a half each, those of images up
+    /// to eight.
+    fileprivate var pixelLimit: Int64 {
+      switch self {
+      case .later: VideoFileReader.pixelLimit
+      case .beginning: 4_096 * 4_096
+      case .reduced: 64_000_000
+      }
+    }
   }
 
   private static let formats = [
@@ -22,10 +32,6 @@ final class StillDecoder {
     "jpegxl_pipe", "matroska", "webm", "mjpeg", "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "ogg", "pam_pipe",
     "pbm_pipe", "pgm_pipe", "png_pipe", "ppm_pipe", "qoi_pipe", "tiff_pipe", "webp_pipe", "yuv4mpegpipe",
   ].joined(separator: ",")
-  /// The pixels of the largest picture that is decoded whole: 8K.
-  private static let pixelLimit = VideoFileReader.pixelLimit
-  /// Of the largest that is decoded at an eighth.
-  private static let reducedPixelLimit: Int64 = 64_000_000
   private static let maximumPackets = 4_096
 
   private let path: String
@@ -74,16 +80,23 @@ final class StillDecoder {
       defer { av_packet_unref(packet) }
       let codec = try codec(attempt, isOver: isOver)
       guard let codec, isOver || packet.pointee.stream_index == stream else { continue }
-      // Errors of single packets are passed over: the next one may be sound.
-      _ = avcodec_send_packet(codec, isOver ? nil : packet)
+      if attempt == .later, !isOver {
+        guard packet.pointee.flags & AV_PKT_FLAG_KEY != 0 else { continue }
+        // A decoder may keep it until it has seen what follows, unless nothing does.
+        avcodec_send_packet(codec, packet)
+        avcodec_send_packet(codec, nil)
+      } else {
+        // Errors of single packets are passed over: the next one may be sound.
+        avcodec_send_packet(codec, isOver ? nil : packet)
+      }
       if avcodec_receive_frame(codec, frame) >= 0 {
         let (width, height) = (frame.pointee.width, frame.pointee.height)
-        guard width > 0, height > 0, Int64(width) * Int64(height) <= Self.pixelLimit else {
+        guard width > 0, height > 0, Int64(width) * Int64(height) <= attempt.pixelLimit else {
           throw failure("its pictures of \(width)×\(height) are too large")
         }
         return frame
       }
-      if isOver { break }
+      if isOver || attempt == .later { break }
     }
     throw failure(input.isOverdue ? "it takes too long" : "no picture of it can be decoded")
   }
@@ -119,9 +132,8 @@ final class StillDecoder {
     guard let codec, avcodec_parameters_to_context(codec, parameters) >= 0 else { throw failure("out of memory") }
     codec.pointee.pkt_timebase = found.pointee.time_base
     codec.pointee.thread_count = 1
-    codec.pointee.max_pixels = attempt == .reduced ? Self.reducedPixelLimit : Self.pixelLimit
+    codec.pointee.max_pixels = attempt.pixelLimit
     if attempt == .reduced { codec.pointee.lowres = min(reduction, 3) }
-    if attempt == .later { codec.pointee.skip_frame = AVDISCARD_NONKEY }
     let status = avcodec_open2(codec, implementation, nil)
     guard status >= 0 else { throw failure(FFmpegStatus.text(status)) }
     stream = found.pointee.index

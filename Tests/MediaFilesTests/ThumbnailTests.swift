@@ -164,6 +164,9 @@ private let ffmpegProgram = "/usr/bin/ffmpeg"
   /// Whoever is made to send a playlist must not show the peer another file.
   @Test func `a file that names another does not show it`() throws {
     let picture = try folder.write(try jpeg(64, 64), to: "secret.jpg")
+    // Who trusts a file would see it.
+    let list = try folder.write("ffconcat version 1.0\nfile 'secret.jpg'\n".utf8, to: "trusted")
+    #expect(try VideoFileReader(path: list).size == VideoSize(width: 64, height: 64))
     for text in [
       "ffconcat version 1.0\nfile '\(picture)'\n", "ffconcat version 1.0\nfile 'secret.jpg'\n",
       "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n\(picture)\n#EXT-X-ENDLIST\n",

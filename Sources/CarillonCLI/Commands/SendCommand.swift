@@ -85,7 +85,11 @@ struct SendCommand: AsyncParsableCommand {
       let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
       let handlers = session.handlers()
       let (to, isPictured) = (to, !noThumbnail && transport != .upload)
-      let batches = together ? [outgoing] : outgoing.map { [$0] }
+      // As many as one session takes: what ends one leaves the files of the others.
+      let size = together ? JingleSession.maximumOfferedContents : 1
+      let batches = stride(from: 0, to: outgoing.count, by: size).map {
+        Array(outgoing[$0..<min(outgoing.count, $0 + size)])
+      }
       try await session.run([{ try await client.run(handlers) }]) { [together] in
         var failures: [CommandFailure] = []
         for batch in batches {
