@@ -213,6 +213,141 @@ struct FileUploadTests {
     }
   }
 
+  // MARK: Streams
+
+  /// A stream of bytes, in chunks.
+  ///
+  /// - Parameter isOpen: whether it never ends.
+  private func stream(
+    _ bytes: [UInt8], size: Int64?, isOpen: Bool = false, reads: Log<Int> = Log(), _ ways: FileTransferWay...
+  ) -> OutgoingFile {
+    let chunks = Log<ArraySlice<UInt8>>()
+    for start in stride(from: 0, to: bytes.count, by: 100_000) {
+      chunks.append(bytes[start..<min(start + 100_000, bytes.count)])
+    }
+    let sequence = AsyncStream<ArraySlice<UInt8>> {
+      let index = reads.entries.count
+      reads.append(index)
+      if index < chunks.entries.count { return chunks.entries[index] }
+      while isOpen, !Task.isCancelled { try? await Task.sleep(for: .milliseconds(20)) }
+      return nil
+    }
+    var file = OutgoingFile(sequence, name: "stream.bin", size: size)
+    if !ways.isEmpty { file.ways = ways }
+    return file
+  }
+
+  @Test("A stream whose size is known is uploaded as it comes", arguments: [0, 1, 300_001, 5_000_000])
+  func streamed(count: Int) async throws {
+    let world = try await World()
+    let data = bytes(count)
+    try await withPair(world, world.server(limit: 5_000_000)) { [bob] alice in
+      for ways in [[.upload], FileTransferWay.allCases] {
+        var outgoing = stream(data, size: Int64(count))
+        outgoing.ways = ways
+        let receipt = try await alice.send(outgoing, to: bob)
+        #expect((receipt.way, receipt.size, receipt.bytes) == (.upload, Int64(count), Int64(count)))
+        #expect(receipt.name == "stream.bin" && receipt.sha256 == HashValue(.sha256, of: data).hexadecimal)
+      }
+      try await until { world.received.entries.count == 2 }
+      #expect(try world.received.entries.map { try $0.get().sha256 } == Array(
+        repeating: HashValue(.sha256, of: data).hexadecimal, count: 2))
+    }
+    #expect(world.web.requests.first?.head.headers.first(name: "Content-Length") == "\(count)")
+  }
+
+  @Test("A stream for which no other way is passable is uploaded from its beginning")
+  func streamFallsBack() async throws {
+    let world = try await World()
+    let data = bytes(700_000)
+    let server = world.server(rewriting: { stanza in
+      stanza.altered(of: SOCKS5Transport.namespace, "candidate") { $0[attribute: "port"] = "1" }
+    })
+    var handlers = world.handlers
+    handlers.onFile = { [world] offer in _ = try await offer.receive(into: world.inbox) }
+    try await withPair(world, server, handlers: handlers) { [bob] alice in
+      let receipt = try await alice.send(stream(data, size: 700_000, .socks5, .upload), to: bob)
+      #expect(receipt.way == .upload && receipt.sha256 == HashValue(.sha256, of: data).hexadecimal)
+      try await until { world.received.entries.count == 1 }
+    }
+    #expect(world.names == ["stream.bin"])
+  }
+
+  @Test("A stream of unknown size is not uploaded, nor read, and what to do is said")
+  func unknownSize() async throws {
+    let world = try await World()
+    let reads = Log<Int>()
+    try await withPair(world, world.server()) { [bob] alice in
+      let insisting = await error { try await alice.send(stream([1], size: nil, reads: reads, .upload), to: bob) }
+      #expect(insisting?.code == .input && insisting?.message.contains("size") == true)
+      let automatic = await error { try await alice.send(stream([1], size: nil, reads: reads), to: bob) }
+      #expect(automatic?.code == .noAnswer && automatic?.message.contains("size") == true)
+    }
+    #expect(reads.entries.isEmpty && world.requested.entries.isEmpty && world.web.requests.isEmpty)
+  }
+
+  @Test("A stream with fewer or more bytes than was said is not uploaded whole, and nobody is told", arguments: [-1, 1])
+  func wrongSize(surplus: Int) async throws {
+    let world = try await World()
+    try await withPair(world, world.server()) { [bob] alice in
+      let failure = await error {
+        try await alice.send(stream(bytes(300_000 + surplus), size: 300_000, .upload), to: bob)
+      }
+      #expect(failure?.code == .input, "\(failure as Any)")
+    }
+    #expect(world.messages.entries.isEmpty)
+  }
+
+  @Test("What is too large of a stream is told before it is read")
+  func streamTooLarge() async throws {
+    let world = try await World()
+    let reads = Log<Int>()
+    try await withPair(world, world.server(limit: 10)) { [bob] alice in
+      let failure = await error { try await alice.send(stream([1], size: 11, reads: reads, .upload), to: bob) }
+      #expect(failure?.code == .output)
+    }
+    #expect(reads.entries.isEmpty && world.requested.entries.isEmpty)
+  }
+
+  @Test("An upload of a stream that breaks off is begun anew as long as its beginning is known")
+  func streamBreaks() async throws {
+    let world = try await World()
+    let data = bytes(3_000_000)
+    world.web.react(to: "/1", .hangUp(after: 1_000_000))
+    world.web.react(to: "/3", .hangUp(after: 8_000_000))
+    try await withPair(world, world.server()) { [bob] alice in
+      let receipt = try await alice.send(stream(data, size: 3_000_000, .upload), to: bob)
+      #expect(receipt.bytes == 3_000_000 && receipt.sha256 == HashValue(.sha256, of: data).hexadecimal)
+      let failure = await error {
+        try await alice.send(stream(bytes(12_000_000), size: 12_000_000, .upload), to: bob)
+      }
+      #expect(failure?.code == .connectivity, "\(failure as Any)")
+      try await until { world.received.entries.count == 1 }
+    }
+    #expect(world.messages.entries.count == 1)
+  }
+
+  @Test("A stream in which nothing more comes holds the upload up for a while only")
+  func streamStalls() async throws {
+    let world = try await World()
+    try await withPair(world, world.server()) { [bob] alice in
+      await alice.setFileLimits { $0.stall = .seconds(1) }
+      let failure = await error {
+        try await alice.send(stream(bytes(1000), size: 2000, isOpen: true, .upload), to: bob)
+      }
+      #expect(failure?.code == .timedOut, "\(failure as Any)")
+      // And who does not wait for it is not held up.
+      await alice.setFileLimits { $0.stall = .seconds(600) }
+      let cancelled = await error {
+        try await alice.send(stream(bytes(1000), size: 2000, isOpen: true, .upload), to: bob) { transfer in
+          for await event in transfer.events { if case .progress = event { await transfer.cancel() } }
+        }
+      }
+      #expect(cancelled?.code == .failed, "\(cancelled as Any)")
+    }
+    #expect(world.messages.entries.isEmpty)
+  }
+
   @Test("Where each way fails for want of a path, the last is this one")
   func everyWay() async throws {
     let world = try await World()

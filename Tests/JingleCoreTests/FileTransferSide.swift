@@ -38,8 +38,12 @@ final class FileSide {
   private var machine: FileTransfer
   private(set) var now = Instant(nanoseconds: 0)
 
-  init(proposing file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits) {
-    machine = FileTransfer(proposing: file, direction, as: Self.content, limits: limits, at: now)
+  init(
+    proposing file: FileDescription, _ direction: FileTransfer.Direction, isAddition: Bool = false,
+    limits: FileTransfer.Limits = FileSide.limits
+  ) {
+    machine = FileTransfer(
+      proposing: file, direction, as: Self.content, isAddition: isAddition, limits: limits, at: now)
   }
 
   init(answering file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits) {
@@ -47,6 +51,7 @@ final class FileSide {
   }
 
   var nextDeadline: Instant? { machine.nextDeadline }
+  var isUndecidedAddition: Bool { machine.isUndecidedAddition }
   var canReplaceTransport: Bool { machine.canReplaceTransport }
 
   @discardableResult

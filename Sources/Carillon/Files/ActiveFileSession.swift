@@ -10,6 +10,8 @@ final class ActiveFileSession {
   let handle = UUID().uuidString
   let sid: String
   let peer: JID
+  /// What the peer takes, where this side began.
+  let info: DiscoInfo?
   var jingle: JingleSession
   var ending = FileSession([])
   /// Those under way, in the order in which they came.
@@ -19,7 +21,8 @@ final class ActiveFileSession {
   /// How many files there ever were.
   private var count = 0
 
-  init(_ jingle: JingleSession) {
+  init(_ jingle: JingleSession, with info: DiscoInfo? = nil) {
+    self.info = info
     sid = jingle.sid
     peer = jingle.peer
     self.jingle = jingle
@@ -46,7 +49,7 @@ final class ActiveFileSession {
   }
 
   /// A name for a content of this side.
-  var unusedName: String { count == 0 ? "file" : "file-\(count + 1)" }
+  var unusedName: String { jingle.unusedName(like: count == 0 ? "file" : "file-\(count + 1)") }
 
   func add(_ transfer: ActiveTransfer) {
     count += 1
@@ -55,6 +58,13 @@ final class ActiveFileSession {
   }
 
   func remove(_ transfer: ActiveTransfer) { transfers.removeAll { $0 === transfer } }
+
+  /// Whether one more file can be put into it: this side began it, still has the address under which it did, and files are
+  /// under way. Who has all of them ends it.
+  func takesMore(from own: JID?) -> Bool {
+    jingle.role == .initiator && jingle.phase != .ended && jingle.own == own && !transfers.isEmpty
+      && transfers.count < JingleSession.maximumOfferedContents
+  }
 
   /// Whether each file in it has its end of a transport.
   var isProposed: Bool { !transfers.isEmpty && transfers.allSatisfy { $0.proposal != nil } }

@@ -83,7 +83,7 @@ final class ActiveTransfer {
   var movedAt: Instant?
   var sha256: String?
   var isAnswered = false
-  /// Whether this side has offered or accepted the session, so that transports can be replaced.
+  /// Whether the peer was told of this side's end, so that transports can be replaced.
   var hasSpoken = false
   var result: Result<FileReceipt, CallError>?
   var waiters: [CheckedContinuation<Result<FileReceipt, CallError>, Never>] = []
@@ -107,8 +107,8 @@ final class ActiveTransfer {
     self.direction = direction
     self.file = file
     machine = JingleCore.FileTransfer(
-      proposing: file, direction, as: .init(creator: session.jingle.role, name: content), limits: limits,
-      at: SystemClock.now)
+      proposing: file, direction, as: .init(creator: session.jingle.role, name: content),
+      isAddition: session.jingle.phase != .fresh, limits: limits, at: SystemClock.now)
     self.ways = Array(ways.dropFirst())
     way = ways[0]
     (events, event) = Self.makeEvents()

@@ -20,6 +20,8 @@ final class ChunkPipe: Sendable {
     var isAbandoned = false
     /// How often it was rewound.
     var turn = 0
+    /// How often anything was read.
+    var reads = 0
     var reader: CheckedContinuation<Void, Never>?
     var writer: CheckedContinuation<Void, Never>?
   }
@@ -67,6 +69,7 @@ final class ChunkPipe: Sendable {
         if state.turn != turn { return (.failure(Interrupted()), nil) }
         if state.isAbandoned { return (.failure(Abandoned()), nil) }
         if let chunk = state.future.removeFirst(count) {
+          state.reads += 1
           state.past?.append(chunk)
           if state.past?.count ?? 0 > memory { state.past = nil }
           return (.success(chunk), state.future.count < capacity ? state.writer.take() : nil)
@@ -89,6 +92,19 @@ final class ChunkPipe: Sendable {
       return [state.reader.take(), state.writer.take()]
     }
     for continuation in waiting { continuation?.resume() }
+  }
+
+  /// Ends it with an error once somebody has waited so long, or up to twice as long, for something to read.
+  func end(afterIdle limit: Duration) async {
+    var reads = -1
+    while true {
+      do { try await Task.sleep(for: limit) } catch { return }
+      let (count, isWaiting) = state.withLock { ($0.reads, $0.reader != nil) }
+      if isWaiting, count == reads {
+        return finish(throwing: CallError(.timedOut, "Nothing came of the stream that was to be sent for too long."))
+      }
+      reads = count
+    }
   }
 
   /// Whether somebody reads, and there is nothing.

@@ -44,10 +44,10 @@ extension Client {
     _ file: FileDescription, from device: (jid: JID, info: DiscoInfo), by ways: [FileTransferWay],
     into directory: String
   ) throws(CallError) -> ActiveTransfer {
-    let session = try openSession(with: device.jid, files: 1)
+    let session = try openSession(with: device, files: 1)
     let transfer = ActiveTransfer(proposing: file, .receiving, in: session, limits: receivingLimits, ways: ways)
     transfer.directory = directory
-    begin([transfer], with: device.info)
+    begin([transfer])
     return transfer
   }
 

@@ -136,10 +136,13 @@ extension Client {
     switch event {
     case .accepted(let answer):
       // What is not in the answer is declined by that.
-      for transfer in session.transfers where !answer.contents.contains(where: { $0.name == transfer.content }) {
+      for transfer in session.transfers
+      where transfer.hasSpoken && !answer.contents.contains(where: { $0.name == transfer.content }) {
         carryOut(transfer.machine.ended(by: nil), of: transfer)
       }
       for content in answer.contents { accepted(content, in: session) }
+      // What was put into the session since it was offered.
+      proceed(session)
     case .acceptedContents(let contents, _):
       for content in contents { accepted(content, in: session) }
     case .offeredContents(let contents, _):
@@ -169,14 +172,20 @@ extension Client {
     case .notAdded(let names, _):
       for transfer in names.compactMap({ session[$0] }) { carryOut(transfer.machine.ended(by: nil), of: transfer) }
     case .terminated(let reason, let byPeer):
-      guard byPeer else { return }
-      for transfer in session.transfers { carryOut(transfer.machine.ended(by: reason), of: transfer) }
-    case .failed(let failure):
-      for transfer in session.transfers { end(transfer, .failure(error(of: failure, transfer))) }
+      for transfer in session.transfers where byPeer || transfer.machine.isUndecidedAddition {
+        // What the peer never heard of, it did not refuse.
+        let isUntold = transfer.isOutgoing && !transfer.hasSpoken
+        carryOut(transfer.machine.ended(by: isUntold ? nil : reason), of: transfer)
+      }
     case .unconfirmed(isAbsent: true):
       for transfer in session.transfers { carryOut(transfer.machine.peerIsGone(), of: transfer) }
-    case .violated(let error):
+    case .failed(let failure):
       for transfer in session.transfers {
+        if transfer.machine.isUndecidedAddition { carryOut(transfer.machine.ended(by: nil), of: transfer) }
+        end(transfer, .failure(error(of: failure, transfer)))
+      }
+    case .violated(let error):
+      for transfer in session.transfers where !transfer.machine.isUndecidedAddition {
         let what = "\(transfer.peer) answered with what cannot be understood: \(error)."
         fail(transfer, CallError(.protocolViolation, what, cause: error), telling: Jingle.Reason(.failedApplication))
       }

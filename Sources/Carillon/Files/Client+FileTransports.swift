@@ -31,11 +31,12 @@ extension Client {
   func proceed(_ session: ActiveFileSession) {
     switch (session.jingle.role, session.jingle.phase) {
     case (_, .active):
-      // The peer added these, each by itself.
+      // Either side added these, each by itself.
       for transfer in session.transfers where !transfer.isOutgoing && !transfer.hasSpoken { begin(transfer) }
-      let answered = session.transfers.filter { !$0.hasSpoken && $0.proposal != nil }
-      session.jingle.acceptContents(answered.compactMap(\.proposal))
-      told(answered, in: session)
+      let untold = session.transfers.filter { !$0.hasSpoken && $0.proposal != nil }
+      session.jingle.acceptContents(untold.filter { !$0.isOutgoing }.compactMap(\.proposal))
+      session.jingle.add(untold.filter(\.isOutgoing).compactMap(\.proposal))
+      told(untold, in: session)
     case (.initiator, .fresh):
       guard session.isProposed else { return }
       session.jingle.initiate(session.transfers.compactMap(\.proposal))
@@ -155,6 +156,7 @@ extension Client {
       transfer.ways.removeFirst()
       transfer.tell(.fellBack(from: transfer.way, to: next, why: why))
       transfer.way = next
+      transfer.proposal = nil
       let id = transfer.id
       spawn { await self.offer(id) }
       return

@@ -20,9 +20,7 @@ extension Client {
     _ file: OutgoingFile, to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
   ) async throws -> FileReceipt {
     try await waitUntilOnline()
-    if file.ways.contains(.upload), case .path(let path) = file.content {
-      return try await sendOrUpload(file, path, to: peer, body)
-    }
+    if file.ways.contains(.upload) { return try await deliver(file, to: peer, body) }
     return try await sendTogether([file], to: peer, body)[0].get()
   }
 
@@ -64,48 +62,92 @@ extension Client {
     _ files: [OutgoingFile], to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async throws -> [Result<FileReceipt, CallError>] {
     try await waitUntilOnline()
-    let sources = try files.map { try $0.open() }
-    let device = try await fileDevice(of: peer)
-    let ways = try files.map { try Self.ways(to: device, of: $0.ways) }
-    let thumbnails = try files.map { try $0.thumbnail?.data() }
-    let session = try openSession(with: device.jid, files: files.count)
-    let transfers = files.indices.map { index in
-      let transfer = ActiveTransfer(
-        proposing: files[index].description(of: sources[index]), .sending, in: session, limits: fileLimits,
-        ways: ways[index])
-      transfer.source = sources[index]
-      transfer.thumbnail = thumbnails[index]
-      transfer.file.thumbnails = files[index].thumbnail?.announcement(of: thumbnails[index]) ?? []
-      return transfer
-    }
-    begin(transfers, with: device.info)
-    return await inScope(
-      transfers, feeders: zip(files, sources).map { file, source in { await file.feed(source) } }, body)
+    let files = try files.map { ($0, try $0.open()) }
+    return try await offer(files, to: peer, feeders: files.map { file, source in { await file.feed(source) } }, body)
   }
 
-  func openSession(with device: JID, files count: Int) throws(CallError) -> ActiveFileSession {
+  /// Offers files in a session of their own.
+  func offer(
+    _ files: [(OutgoingFile, any FileSource)], to peer: JID, feeders: [@Sendable () async -> Void] = [],
+    _ body: @escaping @Sendable (FileTransfer) async -> Void
+  ) async throws -> [Result<FileReceipt, CallError>] {
+    let device = try await fileDevice(of: peer)
+    let offers = try files.map { try Offer($0, of: $1, to: device) }
+    let session = try openSession(with: device, files: files.count)
+    let transfers = offers.map { $0.transfer(in: session, fileLimits) }
+    begin(transfers)
+    return await inScope(transfers, feeders: feeders, body)
+  }
+
+  /// Puts a file into a session that runs; nil when the session takes no more.
+  ///
+  /// - Specification: XEP-0234 §6.3
+  func add(
+    _ file: OutgoingFile, _ source: any FileSource, toSession sid: String, of peer: JID,
+    _ body: @escaping @Sendable (FileTransfer) async -> Void
+  ) async throws -> FileReceipt? {
+    guard
+      let session = fileSessions.values.first(where: { $0.sid == sid && $0.peer == peer }), let info = session.info,
+      session.takesMore(from: link?.address), hasRoom(forFiles: 1)
+    else { return nil }
+    let transfer = try Offer(file, of: source, to: (peer, info)).transfer(in: session, fileLimits)
+    begin([transfer])
+    let result = await inScope([transfer], body)[0]
+    if case .failure(let error) = result, error.cause as? JingleCore.FileTransfer.Failure == .notAdded { return nil }
+    return try result.get()
+  }
+
+  func openSession(
+    with device: (jid: JID, info: DiscoInfo), files count: Int
+  ) throws(CallError) -> ActiveFileSession {
     guard hasRoom(forFiles: count), let own = link?.address else {
       throw CallError(.failed, "There are too many transfers already.")
     }
     let session = ActiveFileSession(
       JingleSession(
-        initiating: StanzaID.random(using: &random), own: own, peer: device, understoodInfo: [FileInfo.namespace],
-        deciding: [.contents, .transports]))
-    guard router.add(session.handle, sid: session.sid, peer: device) else {
+        initiating: StanzaID.random(using: &random), own: own, peer: device.jid, understoodInfo: [FileInfo.namespace],
+        deciding: [.contents, .transports]), with: device.info)
+    guard router.add(session.handle, sid: session.sid, peer: device.jid) else {
       throw CallError(.failed, "There are too many sessions already.")
     }
     fileSessions[session.handle] = session
     return session
   }
 
-  /// Offers what is in a new session.
-  func begin(_ new: [ActiveTransfer], with info: DiscoInfo) {
+  /// Offers what is new in a session.
+  func begin(_ new: [ActiveTransfer]) {
     for transfer in new {
-      transfer.dataChannelForm = DataChannelTransport.Form.allCases.first { info.supports($0.feature) } ?? .wrapped
+      let info = transfer.session.info
+      transfer.dataChannelForm =
+        DataChannelTransport.Form.allCases.first { info?.supports($0.feature) == true } ?? .wrapped
       transfer.isAnswered = true
       transfers[transfer.id] = transfer
       let id = transfer.id
       spawn { await self.offer(id) }
+    }
+  }
+
+  /// What is to be offered of a file.
+  private struct Offer {
+    let source: any FileSource
+    let file: FileDescription
+    let thumbnail: BitsOfBinary?
+    let ways: [FileTransferWay]
+
+    init(_ file: OutgoingFile, of source: any FileSource, to device: (jid: JID, info: DiscoInfo)) throws(CallError) {
+      self.source = source
+      ways = try Client.ways(to: device, of: file.ways)
+      thumbnail = try file.thumbnail?.data()
+      var description = file.description(of: source)
+      description.thumbnails = file.thumbnail?.announcement(of: thumbnail) ?? []
+      self.file = description
+    }
+
+    func transfer(in session: ActiveFileSession, _ limits: JingleCore.FileTransfer.Limits) -> ActiveTransfer {
+      let transfer = ActiveTransfer(proposing: file, .sending, in: session, limits: limits, ways: ways)
+      transfer.source = source
+      transfer.thumbnail = thumbnail
+      return transfer
     }
   }
 

@@ -6,21 +6,25 @@ import XMPPNetworking
 
 // Files that go by way of the account's web server: the last resort, and the way to who is not there.
 extension Client {
-  /// Sends a file by the ways of Jingle that it may go, and where none of them leads to the peer by HTTP upload.
+  /// Sends a file by the ways of Jingle that it may go, and where none of them leads to the peer by HTTP upload, if it
+  /// may go that way.
   ///
   /// Only for want of a way: what was declined or cancelled, or failed for its encryption, is not uploaded.
-  func sendOrUpload(
-    _ file: OutgoingFile, _ path: String, to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void
+  ///
+  /// - Parameter sid: the session to put it into, if that takes more files; else it gets one of its own.
+  func deliver(
+    _ file: OutgoingFile, to peer: JID, joining sid: String? = nil,
+    _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async throws -> FileReceipt {
-    let source = try SourceFile(path, on: FileThreads.shared.next())
+    let source = try file.open()
     guard transfers.count + web.underWay.count < Self.maximumTransfers else {
       throw CallError(.failed, "There are too many transfers already.")
     }
     let summary = FileSummary(
-      name: SafeFileName.reduced(file.offeredName), size: source.size,
+      name: SafeFileName.reduced(file.offeredName), size: source.length,
       mediaType: file.mediaType, texts: file.texts)
     let transfer = WebTransfer(sid: StanzaID.random(using: &random), peer: peer, summary)
-    return try await inScope(transfer, body) { try await $0.deliver(file, source, to: peer, $1) }
+    return try await inScope(transfer, body) { try await $0.deliver(file, source, to: peer, joining: sid, $1) }
   }
 
   /// Runs `work` as a transfer that can be followed and cancelled.
@@ -54,20 +58,34 @@ extension Client {
   }
 
   private func deliver(
-    _ file: OutgoingFile, _ source: SourceFile, to peer: JID, _ transfer: WebTransfer
+    _ file: OutgoingFile, _ source: any FileSource, to peer: JID, joining sid: String?, _ transfer: WebTransfer
   ) async throws -> FileReceipt {
+    // Cancelled at the end, whether or not all was read.
+    async let _: Void = file.feed(source)
     var direct = file
     direct.ways.removeAll { $0 == .upload }
     guard let first = direct.ways.first else { return try await upload(file, source, transfer) }
     transfer.way = first
     do {
       let id = transfer.id
-      return try await send(direct, to: peer) { await self.relay($0, id) }
-    } catch let error as CallError where error.isForWantOfAWay && !transfer.isCancelled {
+      if let sid {
+        let receipt = try await add(direct, source, toSession: sid, of: peer) {
+          await self.relay($0, id, onceAccepted: true)
+        }
+        if let receipt { return receipt }
+        if transfer.isCancelled { throw transfer.cancelled }
+        try await waitUntilOnline()
+      }
+      return try await offer([(direct, source)], to: peer) { await self.relay($0, id) }[0].get()
+    } catch let error as CallError
+    where file.ways.contains(.upload) && error.isForWantOfAWay && !transfer.isCancelled {
       guard await !uploadServices().isEmpty else {
         throw CallError(
           error.code, "\(error.message) Nor has \(configuration.account.domainpart) HTTP upload (XEP-0363).",
           cause: error.cause)
+      }
+      guard source.length != nil else {
+        throw CallError(error.code, "\(error.message) \(CallError.sizeNeeded.message)", cause: error.cause)
       }
       transfer.tell(.fellBack(from: transfer.way, to: .upload, why: error.message))
       return try await upload(file, source, transfer)
@@ -75,16 +93,17 @@ extension Client {
   }
 
   /// Hands on what happens in the session that goes before, all but its end.
-  private func relay(_ session: FileTransfer, _ id: UUID) async {
+  private func relay(_ session: FileTransfer, _ id: UUID, onceAccepted: Bool = false) async {
     guard let transfer = web.underWay[id] else { return }
     transfer.session = session
-    transfer.show(session, of: self)
+    if !onceAccepted { transfer.show(session, of: self) }
     if transfer.isCancelled { await session.cancel() }
     for await event in session.events {
       switch event {
       case .ended: return
       case .fellBack(_, let way, _), .started(let way, _, _): transfer.way = way
-      case .accepted, .progress: break
+      case .accepted: transfer.show(session, of: self)
+      case .progress: break
       }
       transfer.tell(event)
     }
@@ -93,11 +112,12 @@ extension Client {
   // MARK: The upload
 
   private func upload(
-    _ file: OutgoingFile, _ source: SourceFile, _ transfer: WebTransfer
+    _ file: OutgoingFile, _ source: any FileSource, _ transfer: WebTransfer
   ) async throws -> FileReceipt {
-    if transfer.session == nil { transfer.show(of: self) }
+    guard let size = source.length else { throw CallError.sizeNeeded }
+    transfer.show(of: self)
     return try await carryOut(transfer) {
-      try await $0.upload(file.mediaType ?? "application/octet-stream", source, $1)
+      try await $0.upload(file.mediaType ?? "application/octet-stream", source, size, $1)
     }
   }
 
@@ -137,47 +157,52 @@ extension Client {
   }
 
   private func upload(
-    _ mediaType: String, _ source: SourceFile, _ transfer: WebTransfer
+    _ mediaType: String, _ source: any FileSource, _ size: Int64, _ transfer: WebTransfer
   ) async throws -> FileReceipt {
     let name = transfer.summary.name
-    let size = UInt64(source.size)
-    let service = try await uploadService(for: size, name)
+    let service = try await uploadService(for: UInt64(size), name)
     let client = try HTTPSClient(webConfiguration)
-    let request = HTTPUpload.Request(fileName: name, size: size, contentType: mediaType)
-    var attempts = 0
+    let request = HTTPUpload.Request(fileName: name, size: UInt64(size), contentType: mediaType)
+    // Who sends to the web server learns only with the next bytes that the server waits no longer.
+    let (pipe, patience) = ((source as? StreamSource)?.pipe, fileLimits.stall)
+    async let _: Void? = pipe?.end(afterIdle: patience)
+    var broken: HTTPSError?
     while true {
-      attempts += 1
       let slot = try await slot(for: request, from: service)
+      // Of a stream, the beginning may be gone by now.
+      do { try await source.begin(at: 0) } catch { throw broken ?? error }
       do {
-        try await source.begin(at: 0)
-        try await client.upload(to: slot.put, headers: slot.headers, contentType: mediaType, length: size) { upload in
+        try await client.upload(
+          to: slot.put, headers: slot.headers, contentType: mediaType, length: UInt64(size)
+        ) { upload in
           transfer.started(at: 0, slot.put.host)
           while let chunk = try await source.next(1 << 17) {
             try await upload.send(chunk)
-            try transfer.moved(chunk.readableBytes, of: source.size, configuration.webRate)
+            try transfer.moved(chunk.readableBytes, of: size, configuration.webRate)
           }
         }
         let hashes = try await source.finish(isWhole: true)
-        try await share(slot.get, hashes, mediaType, modified: source.modified, transfer)
+        try await share(slot.get, hashes, mediaType, modified: source.date, transfer)
         return FileReceipt(
-          name: name, path: nil, size: source.size, bytes: transfer.count,
+          name: name, path: nil, size: size, bytes: transfer.count,
           seconds: transfer.startedAt.map { (SystemClock.now - $0).inSeconds } ?? 0, way: .upload,
           route: slot.get.host, sha256: hashes.first { $0.algorithm == .sha256 }?.hexadecimal ?? "",
           isConfirmed: false)
-      } catch let error as HTTPSError where error.kind == .connectionLost && attempts == 1 && !transfer.isCancelled {
+      } catch let error as HTTPSError where error.kind == .connectionLost && broken == nil && !transfer.isCancelled {
         // Half an upload cannot be gone on with. A slot may be good for one request.
+        broken = error
         logger.info("upload broke", metadata: ["file.sid": "\(transfer.sid)", "error": "\(error)"])
       } catch let error as HTTPSError where error.kind == .status(413) {
         throw CallError(.output, "\(name) has \(size) bytes. \(error.message)", cause: error)
       } catch let error as HTTPSError where error.kind == .wrongLength {
-        throw CallError(.input, "\(source.path) was changed while it was being sent. Send it again.", cause: error)
+        throw CallError(.input, "\(name) was changed while it was being sent. Send it again.", cause: error)
       }
     }
   }
 
   /// Tells the peer where the file lies.
   private func share(
-    _ url: HTTPSURL, _ hashes: [HashValue], _ mediaType: String, modified: Duration, _ transfer: WebTransfer
+    _ url: HTTPSURL, _ hashes: [HashValue], _ mediaType: String, modified: Duration?, _ transfer: WebTransfer
   ) async throws {
     let summary = transfer.summary
     let shared = FileSharing(
@@ -269,6 +294,10 @@ extension CallError {
     case nil: code == .noAnswer || code == .nothingInCommon
     default: false
     }
+  }
+
+  fileprivate static var sizeNeeded: CallError {
+    CallError(.input, "A stream can be uploaded only if its size is known beforehand: say it, or make it a file first.")
   }
 
   fileprivate static func tooLarge(_ name: String, _ size: UInt64, limit: UInt64?, of service: JID) -> CallError {

@@ -27,6 +27,8 @@ extension Client {
         .declined,
         "\(peer.bare) does not \(transfer.direction == .sending ? "take" : "give") \(name)\(Self.words(reason)).",
         cause: failure)
+    case .notAdded:
+      CallError(.failed, "\(peer) takes no more files in the session that \(name) was to go in.", cause: failure)
     case .endedByPeer(let reason) where reason?.condition == .success:
       CallError(.failed, "\(peer) ended the transfer before it had all of \(name).", cause: failure)
     case .endedByPeer(let reason) where reason?.condition == .timeout:

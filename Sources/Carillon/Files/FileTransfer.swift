@@ -39,7 +39,7 @@ public struct OutgoingFile: Sendable {
   ///   - chunks: `[UInt8]`, `Data` or any other bytes, in chunks of any size; some 10 to 500 KiB are the fastest.
   ///   - name: what the peer is to call it.
   ///   - size: in bytes, if it is known. A stream of fewer or of more is not sent whole: `CallError(.input)`. Without it
-  ///     the peer cannot tell before whether it has room.
+  ///     the peer cannot tell before whether it has room, and the stream cannot be uploaded.
   public init<Chunks: AsyncSequence & Sendable>(_ chunks: Chunks, name: String, size: Int64? = nil)
   where Chunks.Element: RandomAccessCollection<UInt8> {
     precondition(size ?? 0 >= 0, "a stream has no fewer bytes than none")
@@ -166,6 +166,22 @@ public final class FileTransfer: Sendable {
     events = transfer.events
     id = transfer.id
     self.client = client
+  }
+
+  /// Sends another file to the same device: in this transfer's session, beside what is under way there, where this side
+  /// began the session and files are still under way in it. Else, and where the peer takes no more files in a session, the
+  /// file goes as by `Client.send`, in a session of its own. What the peer declines there is declined.
+  ///
+  /// - Parameter body: told what happens, from when it is known in which session the file goes: when the peer has
+  ///   accepted it in this one, or when it is offered in one of its own.
+  /// - Throws: `CallError`, as `Client.send`.
+  /// - Specification: XEP-0234 §6.3
+  @discardableResult
+  public func add(
+    _ file: OutgoingFile, _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
+  ) async throws -> FileReceipt {
+    try await client.waitUntilOnline()
+    return try await client.deliver(file, to: peer, joining: sid, body)
   }
 
   /// Ends the transfer; `.ended` follows. What has come of the file is kept, to go on with it when it is offered again.

@@ -2,8 +2,8 @@ import Foundation
 import MediaTime
 import XMPPCore
 
-/// A file on its way to or from a web server, or one that may come to that when its other ways lead nowhere. Lives in its
-/// client's isolation.
+/// A file on its way to or from a web server, or one that goes by sessions and may come to another of them, or to that,
+/// when the first leads nowhere. Lives in its client's isolation.
 final class WebTransfer {
   /// Where a file lies that somebody shares, and what they say of it.
   struct Link {

@@ -14,6 +14,8 @@ extension FileTransfer {
     case local(Cause)
     /// The peer did not take it, ended it, or took it out of the session.
     case declined(Jingle.Reason?)
+    /// The session takes no more files, or was over before it could: the file itself was not refused.
+    case notAdded
     case endedByPeer(Jingle.Reason?)
     /// The peer has no such file.
     case notAvailable
@@ -68,7 +70,18 @@ extension FileTransfer.Failure {
     case .tooFewBytes: Jingle.Reason(.failedTransport, text: "the bytes ended too soon")
     case .checksumMissing: Jingle.Reason(.failedApplication, text: "the checksum never came")
     case .corrupt: Jingle.Reason(.mediaError, text: "the file's hash is another")
-    case .declined, .endedByPeer, .notAvailable: nil
+    case .declined, .notAdded, .endedByPeer, .notAvailable: nil
+    }
+  }
+}
+
+extension Jingle.Reason {
+  /// Whether it is a decision about the file or its sender. Else it may be one about the session, and the same file can
+  /// be offered in another.
+  var isAboutFile: Bool {
+    switch condition {
+    case .busy, .cancel, .decline, .gone, .mediaError, .securityError: true
+    default: fileTransfer != nil
     }
   }
 }

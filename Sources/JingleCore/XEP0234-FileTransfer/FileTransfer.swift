@@ -94,6 +94,8 @@ package enum FileTransfer: ~Copyable {
     let direction: Direction
     let content: FileInfo.Content
     let limits: Limits
+    /// Whether the session was there before.
+    var isAddition = false
     var file: FileDescription
     var part = Part()
     /// The peer ended the session, content with what was done.
@@ -171,11 +173,13 @@ package enum FileTransfer: ~Copyable {
   /// - Parameters:
   ///   - file: what is offered, or what is known of the file that is wanted.
   ///   - content: its name in the session, and who put it there.
+  ///   - isAddition: whether it is put into a session that runs. Where the session does not take it, it can have one of
+  ///     its own.
   package init(
-    proposing file: FileDescription, _ direction: Direction, as content: FileInfo.Content, limits: Limits = Limits(),
-    at now: Instant
+    proposing file: FileDescription, _ direction: Direction, as content: FileInfo.Content, isAddition: Bool = false,
+    limits: Limits = Limits(), at now: Instant
   ) {
-    let plan = Plan(direction: direction, content: content, limits: limits, file: file)
+    let plan = Plan(direction: direction, content: content, limits: limits, isAddition: isAddition, file: file)
     self = .proposed(plan, until: now + limits.acceptance)
   }
 
@@ -200,6 +204,14 @@ package enum FileTransfer: ~Copyable {
     case .awaitingReceipt(_, let until, _): until
     case .awaitingEnd(_, _, let until): until
     default: nil
+    }
+  }
+
+  /// Whether the peer has yet to let it into a session that was there before.
+  package var isUndecidedAddition: Bool {
+    switch self {
+    case .proposed(let plan, _): plan.isAddition
+    default: false
     }
   }
 
@@ -290,11 +302,14 @@ extension FileTransfer {
   }
 
   /// The peer ended the session, or took the content out of it or did not let it in.
+  ///
+  /// - Parameter reason: the peer's; nil where it gave none, or the file was never put before it.
   package mutating func ended(by reason: Jingle.Reason?) -> Action {
     let isSuccess = reason?.condition == .success
     let state = leave()
     switch consume state {
-    case .proposed:
+    case .proposed(let plan, _):
+      if plan.isAddition, reason?.isAboutFile != true { return .fail(.notAdded, telling: nil) }
       return .fail(Failure(declinedFor: reason), telling: nil)
     case .transferring(var plan, let progress) where isSuccess:
       // What was sent is still under way, or this side is yet to hear that the last of it went out.
