@@ -138,7 +138,8 @@ struct CrossingCallTests {
   }
 
   @Test(arguments: 0..<12 as Range<UInt64>)
-  func `whatever crosses, is hung up, declined or times out, both ends agree on one call or none`(seed: UInt64) async
+  func `whatever crosses, is hung up, declined or times out, both ends agree on one call or none`(seed: UInt64)
+    async
     throws
   {
     let chance = Delays(seed: seed &* 7919 &+ 5)
