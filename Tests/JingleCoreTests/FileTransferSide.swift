@@ -38,11 +38,15 @@ final class FileSide {
   private var machine: FileTransfer
   private(set) var now = Instant(nanoseconds: 0)
 
-  init(proposing file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits) {
+  init(
+    proposing file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits
+  ) {
     machine = FileTransfer(proposing: file, direction, as: Self.content, limits: limits, at: now)
   }
 
-  init(answering file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits) {
+  init(
+    answering file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits
+  ) {
     machine = FileTransfer(answering: file, direction, as: Self.content, limits: limits)
   }
 
