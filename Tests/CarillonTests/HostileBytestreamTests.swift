@@ -284,7 +284,8 @@ struct HostileBytestreamTests {
     }
   }
 
-  @Test("A sender that has sent all is waited for until it closes, and no longer than a moment", arguments: [true, false])
+  @Test(
+    "A sender that has sent all is waited for until it closes, and no longer than a moment", arguments: [true, false])
   func notClosed(closes: Bool) async throws {
     try await withFileStage(limits: { if closes { $0.ending = .seconds(600) } }) { stage in
       let socket = try await connect(stage)

@@ -316,7 +316,8 @@ struct HostileFileSenderTests {
     }
   }
 
-  @Test("A sender that has sent all is waited for until it closes, and no longer than a moment", arguments: [true, false])
+  @Test(
+    "A sender that has sent all is waited for until it closes, and no longer than a moment", arguments: [true, false])
   func notClosed(closes: Bool) async throws {
     try await withFileStage(limits: { if closes { $0.ending = .seconds(600) } }) { stage in
       try await stage.peer.openInBand(Self.file())

@@ -46,7 +46,9 @@ final class FileSide {
       proposing: file, direction, as: Self.content, isAddition: isAddition, limits: limits, at: now)
   }
 
-  init(answering file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits) {
+  init(
+    answering file: FileDescription, _ direction: FileTransfer.Direction, limits: FileTransfer.Limits = FileSide.limits
+  ) {
     machine = FileTransfer(answering: file, direction, as: Self.content, limits: limits)
   }
 

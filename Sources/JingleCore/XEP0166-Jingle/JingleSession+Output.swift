@@ -65,8 +65,8 @@ extension JingleSession {
     case unanswered(Jingle.Action, StanzaError?)
     /// The peer has the session: it answered the question, `sendInfo(nil)`.
     case confirmed
-    /// Nobody answered the question, or not the peer; it may be out of reach for a while. It `isAbsent` where a server says
-    /// so.
+    /// Nobody answered the question, or not the peer; it may be out of reach for a while. Where a server says so, it
+    /// `isAbsent`.
     case unconfirmed(isAbsent: Bool)
     /// The end, by session-terminate.
     case terminated(Jingle.Reason?, byPeer: Bool)
