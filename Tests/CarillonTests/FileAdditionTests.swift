@@ -141,7 +141,7 @@ struct FileAdditionTests {
         try await alice.send(file(paths[0]), to: Self.bob) { transfer in
           try? await until { offered.entries == ["a"] }
           async let added = transfer.add(file(paths[1]))
-          try? await until { await alice.transfers.count == 2 }
+          try? await until { await alice.hasTwoTransfers }
           answers.continuation.yield()
           if let receipt = try? await added { results.append(receipt) }
         }
@@ -419,4 +419,8 @@ struct FileAdditionTests {
 
 extension Client {
   fileprivate var fileSessionCount: Int { fileSessions.count }
+}
+
+extension Client {
+  fileprivate var hasTwoTransfers: Bool { transfers.count == 2 }
 }
