@@ -257,6 +257,17 @@ private let ffmpegProgram = "/usr/bin/ffmpeg"
   }
 
   @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: ffmpegProgram)))
+  func `a playlist does not show the film that it names`() throws {
+    let film = folder.path("secret.ts")
+    try ffmpeg("-f", "lavfi", "-i", "color=c=red:duration=2:size=64x64:rate=25", film)
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n\(film)\n#EXT-X-ENDLIST\n"
+    let list = try folder.write(text.utf8, to: "list.m3u8")
+    // Who trusts a file sees it.
+    #expect(try VideoFileReader(path: list).size == VideoSize(width: 64, height: 64))
+    #expect((#expect(throws: MediaFileError.self) { try MediaThumbnail(of: list) })?.code == .notMedia)
+  }
+
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: ffmpegProgram)))
   func `a film that was taken upright stands upright, and pixels that are not square become so`() throws {
     let source = "color=c=0xC81E1E:duration=1:size=320x240:rate=25"
     try ffmpeg("-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", folder.path("film.mp4"))
