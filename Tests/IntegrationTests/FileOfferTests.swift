@@ -27,12 +27,12 @@ extension IntegrationTests {
       ["send"] + paths + ["--to", bob + "/files"] + options + signingIn(alice)
     }
 
-    @Test("A picture is offered with a small one and with words, unless that is not wanted", .timeLimit(.minutes(1)))
+    @Test("A picture is offered with a small one and with words, where that is wanted", .timeLimit(.minutes(1)))
     func thumbnail() async throws {
       let (inbox, pictures) = (try makeFolder("inbox"), try makeFolder("pictures"))
       let bitmap = Data("P6\n640 320\n255\n".utf8) + Data(repeating: 200, count: 640 * 320 * 3)
       let path = try makeFile("ppm", bitmap)
-      for options in [["--description", "Ein Bild"], ["--no-thumbnail"]] {
+      for options in [["--thumbnail", "--description", "Ein Bild"], []] {
         let receive = receiving(inbox, "--once", "--thumbnails", pictures)
         try await CarillonProcess.run(receive) { receiver in
           try await receiver.event("online")
@@ -44,7 +44,7 @@ extension IntegrationTests {
           let outcome = try await receiver.outcome()
           #expect(outcome.exitCode == 0, "\(outcome.message)")
           let offered = try outcome.event("file.offered")
-          if options.count == 2 {
+          if !options.isEmpty {
             #expect(offered.string("description") == "Ein Bild", "\(offered.line)")
             let told = try outcome.event("file.thumbnail")
             let thumbnail = try #require(told.string("path"))

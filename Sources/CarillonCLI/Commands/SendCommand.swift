@@ -16,8 +16,8 @@ struct SendCommand: AsyncParsableCommand {
       A file that fails, or is declined, leaves the others: each failure is told, and the command exits with the code of
       the first.
 
-      Images and films are offered with a small picture, which the peer may fetch through both servers before it takes the
-      file. The servers can read it, even where the file itself goes encrypted; --no-thumbnail keeps it back.
+      With --thumbnail, images and films are offered with a small picture, which the peer may fetch through both servers
+      before it takes the file. The servers can read it, even where the file itself goes encrypted.
       """)
 
   @Argument(help: ArgumentHelp("What to send.", valueName: "file"))
@@ -38,8 +38,14 @@ struct SendCommand: AsyncParsableCommand {
     help: ArgumentHelp("Words about the files for who receives them, in the locale's language.", valueName: "text"))
   var text: String?
 
-  @Flag(help: "Offer images and films without a small picture.")
-  var noThumbnail = false
+  @Option(
+    name: .customLong("size"),
+    help: ArgumentHelp("How many bytes standard input has: without that it cannot go by a web server.", valueName: "size"),
+    transform: { try ByteCount(argument: $0) })
+  var inputSize: ByteCount?
+
+  @Flag(name: .customLong("thumbnail"), help: "Offer images and films with a small picture, which servers can read.")
+  var isPictured = false
 
   @Flag(help: "Offer all files in one session. Many clients handle one file a session only.")
   var together = false
@@ -69,10 +75,12 @@ struct SendCommand: AsyncParsableCommand {
     if let text, !(1...FileDescription.maximumTextLength).contains(text.unicodeScalars.count) {
       throw ValidationError("--description takes 1 to \(FileDescription.maximumTextLength) characters.")
     }
-    guard files.contains("-") else { return }
+    guard files.contains("-") else {
+      if inputSize != nil { throw ValidationError("--size is for standard input (-).") }
+      return
+    }
     if files.count > 1 { throw ValidationError("Standard input (-) is sent alone.") }
     if name == nil { throw ValidationError("Standard input (-) has no name: give it one with --name.") }
-    if transport == .upload { throw ValidationError("Standard input (-) has no size yet, and a web server wants one.") }
   }
 
   func run() async throws {
@@ -84,7 +92,7 @@ struct SendCommand: AsyncParsableCommand {
       let outgoing = try outgoingFiles(console)
       let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
       let handlers = session.handlers()
-      let (to, isPictured) = (to, !noThumbnail && transport != .upload)
+      let (to, isPictured) = (to, isPictured && transport != .upload)
       // As many as one session takes: what ends one leaves the files of the others.
       let size = together ? JingleSession.maximumOfferedContents : 1
       let batches = stride(from: 0, to: outgoing.count, by: size).map {
@@ -134,7 +142,7 @@ struct SendCommand: AsyncParsableCommand {
   private func outgoingFiles(_ console: Console) throws -> [OutgoingFile] {
     var outgoing: [OutgoingFile]
     if files == ["-"], let name {
-      outgoing = [OutgoingFile(StandardInputBytes(), name: name, size: StandardInputBytes.size())]
+      outgoing = [OutgoingFile(StandardInputBytes(), name: name, size: inputSize?.bytes ?? StandardInputBytes.size())]
     } else {
       let found = try FilesToSend(files)
       for skipped in found.skipped { console.warning("not sent: \(skipped)") }
