@@ -150,6 +150,11 @@ private func responder(
     #expect(actions == [.connect(.toPeer(cid: "p"), theirs[0], julietsHash)])
   }
 
+  @Test func `What does not come about is over before the transfer is, and the next way is tried`() {
+    let timing = SOCKS5Negotiation.Timing()
+    #expect(timing.connecting + timing.report + timing.completing < FileTransfer.Limits().connection)
+  }
+
   @Test func `A proxy waits longer for what is better`() {
     let theirs = [candidate("d", 90), candidate("p", 10, .proxy)]
     var side = initiator(theirs: theirs)

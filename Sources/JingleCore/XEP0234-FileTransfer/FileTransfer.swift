@@ -25,8 +25,9 @@ package enum FileTransfer: ~Copyable {
   package struct Limits: Hashable, Sendable {
     /// For the peer to accept.
     package var acceptance = Duration.seconds(300)
-    /// For each transport to be set up.
-    package var connection = Duration.seconds(60)
+    /// For each transport to be set up: longer than any needs to find out by itself that it does not work, since the next is
+    /// tried only then.
+    package var connection = Duration.seconds(90)
     /// For the next byte.
     package var stall = Duration.seconds(30)
     /// Fewer bytes than these in a window of that time are as good as none.

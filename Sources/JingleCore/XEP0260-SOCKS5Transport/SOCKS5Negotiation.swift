@@ -25,7 +25,7 @@ package struct SOCKS5Negotiation: Sendable {
     /// For candidates that a peer sends later, having sent none at first.
     package var lateCandidates = Duration.seconds(2)
     /// From this side's report to the peer's.
-    package var report = Duration.seconds(60)
+    package var report = Duration.seconds(30)
     /// For the nominated connection to come, be connected to, or be activated.
     package var completing = Duration.seconds(20)
     /// How many attempts are under way at once, and one to a proxy beside them.
