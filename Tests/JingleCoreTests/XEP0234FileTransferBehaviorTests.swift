@@ -455,9 +455,9 @@ private func sender(_ file: FileDescription, limits: FileTransfer.Limits = FileS
     for _ in 0..<8 { #expect(endless(.replaced) == .wait) }
     #expect(endless(.replaced) == failure)
     let late = FileSide(answering: file, .receiving).after([.accept()])
-    #expect(late(.wait(.seconds(59))) == .wait)
+    #expect(late(.wait(.seconds(89))) == .wait)
     #expect(late(.failed(.peer)) == .wait)
-    #expect(late(.wait(.seconds(59))) == .wait)
+    #expect(late(.wait(.seconds(89))) == .wait)
     #expect(late(.wait(.seconds(1))) == failure)
   }
 

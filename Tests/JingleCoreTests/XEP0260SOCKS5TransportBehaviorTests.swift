@@ -357,7 +357,7 @@ private func responder(
     var side = initiator(theirs: [candidate("a", 50)])
     _ = side.done()
     #expect(side.connected(.toPeer(cid: "a")) == [news(.candidateUsed(cid: "a"))])
-    #expect(side.wait(.seconds(59)) == [])
+    #expect(side.wait(.seconds(29)) == [])
     #expect(side.wait(.seconds(1)) == [.close(.toPeer(cid: "a")), .fail(.timedOut)])
   }
 
