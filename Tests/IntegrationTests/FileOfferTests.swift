@@ -72,10 +72,10 @@ extension IntegrationTests {
         try await receiver.event("online")
         for options in [[], ["--together"]] {
           let outcome = try await CarillonProcess.run(sending(first, large, last) + options)
-          #expect(outcome.exitCode == 73, "\(outcome.message)")
+          #expect(outcome.exitCode == 10, "\(outcome.message)")
           #expect(outcome.events.filter { $0.name == "file.sent" }.compactMap { $0.number("size") } == [100, 200])
           let errors = outcome.events.filter { $0.name == "error" }
-          #expect(errors.map { $0.string("file") } == [large] && errors.first?.number("exitCode") == 73)
+          #expect(errors.map { $0.string("file") } == [large] && errors.first?.number("exitCode") == 10)
         }
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: inbox).count == 4)
