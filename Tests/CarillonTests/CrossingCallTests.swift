@@ -26,6 +26,14 @@ private struct SlowLink: StanzaLink {
   func close() async { await link.close() }
 }
 
+/// Lets calls ring without an answer, and notes which.
+private func ringing(noting log: Log<String>) -> OnCall {
+  { incoming in
+    log.append(incoming.sid)
+    try await Task.sleep(for: .seconds(600))
+  }
+}
+
 private final class Delays: Sendable {
   private let state: Mutex<UInt64>
 
@@ -222,11 +230,7 @@ struct CrossingCallTests {
     let rang = Log<String>()
     try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
       try await withClient(
-        server, "alice@localhost/laptop",
-        onCall: {
-          rang.append($0.sid)
-          try await Task.sleep(for: .seconds(600))
-        }
+        server, "alice@localhost/laptop", onCall: ringing(noting: rang)
       ) { alice in
         let own = alice.configuration.account
         try await until { await alice.knows(bob.address) }
@@ -254,11 +258,7 @@ struct CrossingCallTests {
     let rang = Log<String>()
     try await withScript(server, "bob@localhost/desk") { [server] bob in
       try await withClient(
-        server, "alice@localhost/laptop",
-        onCall: {
-          rang.append($0.sid)
-          try await Task.sleep(for: .seconds(600))
-        }
+        server, "alice@localhost/laptop", onCall: ringing(noting: rang)
       ) { alice in
         let own = alice.configuration.account
         async let result = alice.follow("bob@localhost", .tone(440))
@@ -505,11 +505,7 @@ struct CrossingCallTests {
     let rang = Log<String>()
     try await withScript(server, "bob@localhost/desk", features: ScriptedPeer.callable) { [server] bob in
       try await withClient(
-        server, "alice@localhost/laptop", configure: { $0.maximumCalls = 1 },
-        onCall: {
-          rang.append($0.sid)
-          try await Task.sleep(for: .seconds(600))
-        }
+        server, "alice@localhost/laptop", configure: { $0.maximumCalls = 1 }, onCall: ringing(noting: rang)
       ) { alice in
         let own = alice.configuration.account
         try await until { await alice.knows(bob.address) }

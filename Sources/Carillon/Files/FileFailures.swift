@@ -54,7 +54,7 @@ extension Client {
     case .interrupted:
       CallError(
         .connectivity,
-        "The transfer of \(name) broke off\(transfer.failures.last.map { ": \($0.why)" } ?? ""). \(later)",
+        "The transfer of \(name) broke off\(transfer.failures.last.map { ": \(Self.clause($0.why))" } ?? ""). \(later)",
         cause: failure)
     case .tooFewBytes:
       CallError(.connectivity, "\(peer) stopped before all of \(name) had come. \(later)", cause: failure)
