@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import Synchronization
 
@@ -195,16 +196,42 @@ final class SOCKS5FlowHandler: ChannelDuplexHandler {
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
+  /// As much comes in an interval where it comes fast: from 80 MB/s on.
+  private static let much = 8 << 20
+  private static let interval = TimeAmount.milliseconds(100)
+  /// What the socket waits for then. Waking for less goes through several threads for little.
+  private static let batch: SocketOptionValue = 1 << 20
+
   private let flow: SOCKS5Flow
+  private var count = 0
+  private var isBatching = false
+  private var check: Scheduled<Void>?
 
   init(_ flow: SOCKS5Flow) { self.flow = flow }
+
+  func handlerRemoved(context: ChannelHandlerContext) { check?.cancel() }
 
   func read(context: ChannelHandlerContext) {
     if flow.mayRead() { context.read() }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    flow.received(unwrapInboundIn(data))
+    let chunk = unwrapInboundIn(data)
+    flow.received(chunk)
+    count += chunk.readableBytes
+    if check == nil, count >= Self.much { adapt(context) }
+  }
+
+  /// What comes fast comes in batches. Whoever falls behind that, or stops, is heard byte by byte again.
+  private func adapt(_ context: ChannelHandlerContext) {
+    let isFast = count >= Self.much
+    count = 0
+    if isFast != isBatching {
+      isBatching = isFast
+      let option = ChannelOptions.socketOption(.init(rawValue: SO_RCVLOWAT))
+      try? context.channel.syncOptions?.setOption(option, value: isFast ? Self.batch : 1)
+    }
+    check = isFast ? context.eventLoop.assumeIsolated().scheduleTask(in: Self.interval) { self.adapt(context) } : nil
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

@@ -105,6 +105,20 @@ import XMPPCore
     try await sending.value
   }
 
+  @Test func `Of a sender that was fast, and now waits, the last few bytes are read as well`() async throws {
+    let pair = try await Pair()
+    let total = 16 << 20 + 1000
+    let sending = Task {
+      for _ in 0..<16 { try await pair.near.send(pattern(1 << 20)) }
+      try await Task.sleep(for: .milliseconds(50))
+      try await pair.near.send(pattern(1000))
+    }
+    var count = 0
+    while count < total, let chunk = try await pair.far.next() { count += chunk.readableBytes }
+    #expect(count == total)
+    try await sending.value
+  }
+
   @Test func `A cancelled sender ends the bytestream, which the other side notices`() async throws {
     let pair = try await Pair()
     let sending = Task {
