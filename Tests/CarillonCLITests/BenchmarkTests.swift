@@ -71,21 +71,23 @@ import Testing
     direct.receiver = .init(processorSeconds: 2.5, bytes: 9 << 20)
     var slow = FileBenchmark.Result(plan: .init(way: .inBand, size: 1_000_000, hasOneBlockUnderWay: true))
     (slow.bytes, slow.seconds, slow.route) = (1_000_000, 20, "in band")
-    let yardsticks = FileBenchmark.Yardsticks(hash: 1.6e9, tcp: 3e9, copy: 2e9)
+    let yardsticks = FileBenchmark.Yardsticks(
+      hash: 1.6e9, tcp: 3e9, hashedTCP: 1.2e9, congestionControl: "cubic", copy: 2e9)
     let lines = FileBenchmark.text([direct, slow], yardsticks, delay: .zero).split(separator: "\n")
     func cells(_ line: Int) -> [String] {
       lines[line].split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) }
     }
     #expect(cells(1) == ["sha-256, one core", "1600", "in memory"])
-    #expect(cells(4) == ["s5b", "2.00 GB", "1000", "63 %", "0.75", "1.25", "3.0", "9.0", "direct"])
-    #expect(cells(5).prefix(4) == ["ibb, one at a time", "1.00 MB", "0.05", "0.0 %"])
+    #expect(cells(3) == ["TCP, hashed", "1200", "75 %", "loopback, cubic, hashed at both ends, nothing kept"])
+    #expect(cells(5) == ["s5b", "2.00 GB", "1000", "63 %", "0.75", "1.25", "3.0", "9.0", "direct"])
+    #expect(cells(6).prefix(4) == ["ibb, one at a time", "1.00 MB", "0.05", "0.0 %"])
     let object = FileBenchmark.object(direct, delay: .zero)
     #expect(object["megabytesPerSecond"] == .number(1000))
     #expect(object["receiverProcessorSecondsPerGigabyte"] == .number(1.25))
     // The path between the two is in the process that sends.
     #expect(FileBenchmark.object(direct, delay: .milliseconds(80))["senderBytesAboveIdle"] == nil)
     let delayed = FileBenchmark.text([slow], yardsticks, delay: .milliseconds(80)).split(separator: "\n")
-    #expect(delayed[4].hasSuffix("in band, 80 ms a round trip"))
+    #expect(delayed[5].hasSuffix("in band, 80 ms a round trip"))
   }
 
   @Test("What is slow is measured with less, SOCKS5 also without the receiver's disk, and in-band streams also as simple clients have them")

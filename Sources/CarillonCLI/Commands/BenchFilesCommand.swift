@@ -77,6 +77,8 @@ struct BenchFilesCommand: AsyncParsableCommand {
       try FileYardsticks.make(path, size)
       let yardsticks = FileBenchmark.Yardsticks(
         hash: FileYardsticks.hash(), tcp: try FileYardsticks.tcp(min(size, 4 << 30)),
+        hashedTCP: try FileYardsticks.tcp(min(size, 4 << 30), isHashed: true),
+        congestionControl: FileYardsticks.congestionControl,
         copy: FileYardsticks.copy(path, to: folder + "/copy"))
       console.event("bench.files.yardsticks", yardsticks.object)
       let benchmark = FileBenchmark(

@@ -331,11 +331,14 @@ extension FileBenchmark {
   struct Yardsticks: Equatable {
     var hash: Double
     var tcp: Double
+    var hashedTCP: Double
+    var congestionControl: String
     var copy: Double
 
     var object: JSONObject {
       [
         "sha256MegabytesPerSecond": .number(hash / 1e6), "tcpMegabytesPerSecond": .number(tcp / 1e6),
+        "hashedTCPMegabytesPerSecond": .number(hashedTCP / 1e6), "congestionControl": .string(congestionControl),
         "fileCopyMegabytesPerSecond": .number(copy / 1e6),
       ]
     }
@@ -363,10 +366,19 @@ extension FileBenchmark {
       let number = bytesPerSecond / 1e6
       return decimal(number, places: number < 99.95 ? 2 : 0)
     }
+    func share(_ bytesPerSecond: Double) -> String {
+      let share = yardsticks.hash > 0 ? bytesPerSecond * 100 / yardsticks.hash : 0
+      return decimal(share, places: share < 9.95 ? 1 : 0) + " %"
+    }
+    let tcp = "loopback, \(yardsticks.congestionControl)"
     var rows = [
       ["", "size", "MB/s", "of sha-256", "s/GB sender", "s/GB receiver", "MiB sender", "MiB receiver", "route"],
       ["sha-256, one core", "", rate(yardsticks.hash), "", "", "", "", "", "in memory"],
-      ["TCP, one stream", "", rate(yardsticks.tcp), "", "", "", "", "", "loopback, nothing hashed or kept"],
+      ["TCP, one stream", "", rate(yardsticks.tcp), "", "", "", "", "", "\(tcp), nothing hashed or kept"],
+      [
+        "TCP, hashed", "", rate(yardsticks.hashedTCP), share(yardsticks.hashedTCP), "", "", "", "",
+        "\(tcp), hashed at both ends, nothing kept",
+      ],
       ["file copy", "", rate(yardsticks.copy), "", "", "", "", "", "not waiting for the disk"],
     ]
     for result in results {
@@ -376,12 +388,9 @@ extension FileBenchmark {
         ? ["-", "-", "-", "-"]
         : [result.sender, result.receiver].map { decimal($0.processorSeconds / gigabytes, places: 2) }
           + [result.sender, result.receiver].map { decimal(Double($0.bytes) / 1_048_576, places: 1) }
-      let share = yardsticks.hash > 0 ? result.megabytesPerSecond * 1e8 / yardsticks.hash : 0
+      let speed = result.megabytesPerSecond * 1e6
       rows.append(
-        [
-          result.plan.name, byteCount(result.bytes), rate(result.megabytesPerSecond * 1e6),
-          decimal(share, places: share < 9.95 ? 1 : 0) + " %",
-        ] + usage + [result.route + (delay > .zero ? ", \(delay.short) a round trip" : "")])
+        [result.plan.name, byteCount(result.bytes), rate(speed), share(speed)] + usage + [result.route + (delay > .zero ? ", \(delay.short) a round trip" : "")])
     }
     return table(rows)
   }

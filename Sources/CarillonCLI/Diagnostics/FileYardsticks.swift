@@ -19,8 +19,10 @@ enum FileYardsticks {
     return Double(count) / (span / .seconds(1))
   }
 
-  /// One TCP connection over loopback, bytes that are not looked at.
-  static func tcp(_ size: Int64) throws -> Double {
+  /// One TCP connection over loopback, and a thread at each end.
+  ///
+  /// - Parameter isHashed: whether both ends hash the bytes (SHA-256); else nobody looks at them.
+  static func tcp(_ size: Int64, isHashed: Bool = false) throws -> Double {
     let (listener, port) = try LoopbackSocket.bound(SOCK_STREAM)
     defer { close(listener) }
     listen(listener, 1)
@@ -28,8 +30,10 @@ enum FileYardsticks {
       let socket = LoopbackSocket.make(SOCK_STREAM)
       guard LoopbackSocket.connect(socket, to: "127.0.0.1", port) else { return }
       let block = [UInt8](repeating: 0, count: 256 << 10)
+      var hash = RunningHash(isHashed ? [.sha256] : [])
       var left = size
       while left > 0 {
+        hash.update(block)
         let count = send(socket, block, min(block.count, Int(left)), Int32(MSG_NOSIGNAL))
         guard count > 0 else { break }
         left -= Int64(count)
@@ -40,10 +44,21 @@ enum FileYardsticks {
     let socket = accept(listener, nil, nil)
     defer { close(socket) }
     var buffer = [UInt8](repeating: 0, count: 256 << 10)
+    var hash = RunningHash(isHashed ? [.sha256] : [])
     let start = SystemClock.now
     var count: Int64 = 0
-    while case let more = recv(socket, &buffer, buffer.count, 0), more > 0 { count += Int64(more) }
+    while case let more = recv(socket, &buffer, buffer.count, 0), more > 0 {
+      buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<more])) }
+      count += Int64(more)
+    }
     return Double(count) / ((SystemClock.now - start) / .seconds(1))
+  }
+
+  /// How the system's TCP avoids congestion, such as `cubic`; those that pace what they send, such as `bbr`, do so over
+  /// loopback too.
+  static var congestionControl: String {
+    let name = try? String(contentsOfFile: "/proc/sys/net/ipv4/tcp_congestion_control", encoding: .utf8)
+    return name?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
   }
 
   /// Reading a file and writing another, without waiting for the disk.
