@@ -96,6 +96,16 @@ struct TransportSequencerTests {
     #expect(log.feedback().count <= 4096)
   }
 
+  @Test(arguments: SequenceNumberTests.starts)
+  func `Reports may be 4096 packets behind, and no more`(first: UInt16) {
+    var sequencer = TransportSequencer(initialSequenceNumber: SequenceNumber(rawValue: first))
+    for index in 0..<4097 { _ = sequencer.register(size: index, at: at(index)) }
+    let feedback = TransportFeedback(
+      baseSequenceNumber: SequenceNumber(rawValue: first), referenceTime: 0, feedbackPacketCount: 0,
+      deltas: Array(repeating: 1, count: 4097))
+    #expect(sequencer.results(of: feedback).map(\.size) == Array(1...4096))
+  }
+
   @Test func `Reports on packets never sent tell nothing`() {
     var sequencer = TransportSequencer()
     _ = sequencer.register(size: 1, at: start)

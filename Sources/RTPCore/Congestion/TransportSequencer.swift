@@ -27,11 +27,12 @@ package struct TransportSequencer: Sendable {
   }
 
   /// Packets that a report may be behind.
-  private static let capacity = 4096
+  private static let maximumCapacity = 4096
 
   private var next: SequenceNumber
-  /// By the number's lowest bits; nil when it has been reported.
-  private var history: [Sent?] = Array(repeating: nil, count: capacity)
+  /// By the number's lowest bits; nil when it has been reported. As large as the reports' delay makes it: few packets are
+  /// under way in a call without video.
+  private var history: [Sent?] = Array(repeating: nil, count: 128)
   private var lastReference: Int64?
 
   package init(initialSequenceNumber: SequenceNumber = SequenceNumber(rawValue: 0)) {
@@ -53,7 +54,8 @@ package struct TransportSequencer: Sendable {
   /// The number of a packet that is about to be sent.
   package mutating func register(size: Int, at now: Instant) -> SequenceNumber {
     let number = next
-    history[Self.index(of: number)] = Sent(number: number, sentAt: now, size: size)
+    while history.count < Self.maximumCapacity, let old = history[index(of: number)], !old.isReportedLost { grow() }
+    history[index(of: number)] = Sent(number: number, sentAt: now, size: size)
     next = next + 1
     return number
   }
@@ -67,7 +69,7 @@ package struct TransportSequencer: Sendable {
     for (distance, delta) in feedback.deltas.enumerated() {
       if let delta { ticks &+= Int64(delta) }
       let number = feedback.baseSequenceNumber + distance
-      let index = Self.index(of: number)
+      let index = index(of: number)
       guard let sent = history[index], sent.number == number else { continue }
       if delta != nil {
         history[index] = nil
@@ -81,8 +83,14 @@ package struct TransportSequencer: Sendable {
     return results
   }
 
-  private static func index(of number: SequenceNumber) -> Int {
-    Int(number.rawValue) & (capacity - 1)
+  private mutating func grow() {
+    let known = history.compactMap(\.self)
+    history = Array(repeating: nil, count: history.count * 2)
+    for sent in known { history[index(of: sent.number)] = sent }
+  }
+
+  private func index(of number: SequenceNumber) -> Int {
+    Int(number.rawValue) & (history.count - 1)
   }
 }
 
