@@ -96,7 +96,8 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // Tests: one target a room; IntegrationTests run the built command against Prosody, ejabberd and coturn.
+    // Tests: one target a room; IntegrationTests run the built command against Prosody, ejabberd and coturn; TestSupport
+    // has what several of them need.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     tests("HouseTests", []),
     tests("MediaTimeTests", ["MediaTime"]),
