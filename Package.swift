@@ -96,21 +96,23 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // Tests: one target a room; IntegrationTests run the built command against Prosody, ejabberd and coturn.
+    // Tests: one target a room; IntegrationTests run the built command against Prosody, ejabberd and coturn; TestSupport
+    // has what several of them need.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     tests("HouseTests", []),
     tests("MediaTimeTests", ["MediaTime"]),
     tests("XMPPCoreTests", ["XMPPCore", "MediaTime"]),
     tests("JingleCoreTests", ["JingleCore", "XMPPCore", "MediaTime"]),
     tests("RTPCoreTests", ["RTPCore", "MediaTime"]),
-    tests("XMPPNetworkingTests", ["XMPPNetworking", "XMPPCore", "MediaTime", logging] + nio),
+    tests("XMPPNetworkingTests", ["XMPPNetworking", "XMPPCore", "MediaTime", "TestSupport", logging] + nio),
     tests("MediaEngineTests", ["MediaEngine", "RTPCore", "MediaTime", "COpenSSL", "CSCTP"]),
-    tests("MediaCodecsTests", ["MediaCodecs", "MediaTime"]),
-    tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime"]),
+    tests("MediaCodecsTests", ["MediaCodecs", "MediaTime", "TestSupport"]),
+    tests("MediaFilesTests", ["MediaFiles", "MediaCodecs", "MediaTime", "TestSupport"]),
     tests(
       "CarillonTests",
       [
         "Carillon", "CarillonTesting", "MediaEngine", "MediaCodecs", "JingleCore", "XMPPCore", "RTPCore", "MediaTime",
-        "XMPPNetworking", logging,
+        "XMPPNetworking", "TestSupport", logging,
       ] + nio),
     tests("CarillonCLITests", ["CarillonCLI", "Carillon", "JingleCore", "MediaCodecs", "MediaFiles"]),
     tests("IntegrationTests", ["Carillon"]),

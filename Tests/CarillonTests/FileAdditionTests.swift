@@ -12,20 +12,6 @@ struct FileAdditionTests {
   private static let alice = jid("alice@localhost/laptop")
   private static let bob = FileStage.bobsAddress
 
-  /// A server that notes the Jingle requests that go over it.
-  private func server(
-    noting log: Log<Jingle>, rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement = { $0 }
-  ) -> InMemoryServer {
-    InMemoryServer(rewriting: { stanza in
-      if stanza[attribute: "type"] == "set", let element = stanza.first("jingle", Jingle.namespace),
-        let jingle = try? Jingle(element)
-      {
-        log.append(jingle)
-      }
-      return rewrite(stanza)
-    })
-  }
-
   /// A stream that gives a byte, and the rest when the test lets it.
   private final class Held: Sendable {
     let chunks: AsyncStream<[UInt8]>
@@ -43,9 +29,7 @@ struct FileAdditionTests {
   }
 
   private func file(_ path: String, _ ways: FileTransferWay...) -> OutgoingFile {
-    var file = OutgoingFile(path: path)
-    file.ways = ways.isEmpty ? FileTransferWay.direct : ways
-    return file
+    OutgoingFile(path: path).going(ways.isEmpty ? FileTransferWay.direct : ways)
   }
 
   /// Sends a first file that stays under way until `body`, which adds others to its session, has returned.
@@ -65,33 +49,6 @@ struct FileAdditionTests {
     return receipt
   }
 
-  private func code(_ work: () async throws -> Void) async -> CallError.Code? {
-    do {
-      try await work()
-      return nil
-    } catch {
-      return (error as? CallError)?.code
-    }
-  }
-
-  /// Takes what is offered, but for files whose names begin with `no`.
-  private func withPair(
-    _ server: InMemoryServer, _ folders: FileFolders,
-    _ body: @escaping @Sendable (_ alice: Client, _ bob: Client) async throws -> Void
-  ) async throws {
-    var handlers = Client.Handlers()
-    handlers.onFile = { [inbox = folders.inbox] offer in
-      if offer.file.name.hasPrefix("no") { await offer.decline() } else { try await offer.receive(into: inbox) }
-    }
-    try await withClient(server, "\(Self.bob)", handlers: handlers) { bob in
-      try await withClient(server, "\(Self.alice)") { alice in
-        try await body(alice, bob)
-        for client in [alice, bob] { try await until { await client.hasNoTransfers } }
-        try await until { await alice.fileSessionCount + bob.fileSessionCount == 0 }
-      }
-    }
-  }
-
   // MARK: Between clients
 
   @Test("Files that are added go in the session of the first, each by itself", arguments: FileTransferWay.direct)
@@ -99,7 +56,7 @@ struct FileAdditionTests {
     let folders = try FileFolders()
     let paths = try ["a", "b"].map { try folders.make($0, 100_001) }
     let (log, sids) = (Log<Jingle>(), Log<String>())
-    try await withPair(server(noting: log), folders) { alice, _ in
+    try await withFileClients(InMemoryServer(noting: log), bob: .taking(into: folders.inbox)) { alice, _ in
       let first = try await sending(alice, to: Self.bob) { transfer in
         sids.append(transfer.sid)
         async let a = transfer.add(file(paths[0], way)) { sids.append($0.sid) }
@@ -134,7 +91,7 @@ struct FileAdditionTests {
       if offer.file.name == "a" { for await _ in answers.stream { break } }
       try await offer.receive(into: inbox)
     }
-    let server = server(noting: log)
+    let server = InMemoryServer(noting: log)
     try await withClient(server, "\(Self.bob)", handlers: handlers) { _ in
       try await withClient(server, "\(Self.alice)") { alice in
         let results = Log<FileReceipt>()
@@ -161,10 +118,10 @@ struct FileAdditionTests {
     let folders = try FileFolders()
     let path = try folders.make("a", 50_000)
     let log = Log<Jingle>()
-    let server = server(noting: log) { stanza in
+    let server = InMemoryServer(noting: log) { stanza in
       stanza.changing("candidate", SOCKS5Transport.namespace) { $0[attribute: "port"] = "1" }
     }
-    try await withPair(server, folders) { alice, _ in
+    try await withFileClients(server, bob: .taking(into: folders.inbox)) { alice, _ in
       _ = try await sending(alice, to: Self.bob) { transfer in
         let events = Log<FileTransferEvent>()
         let receipt = try await transfer.add(file(path, .socks5, .inBand)) {
@@ -182,7 +139,7 @@ struct FileAdditionTests {
     let folders = try FileFolders()
     let paths = try ["no-a", "b"].map { try folders.make($0, 50_000) }
     let log = Log<Jingle>()
-    try await withPair(server(noting: log), folders) { alice, _ in
+    try await withFileClients(InMemoryServer(noting: log), bob: .taking(into: folders.inbox)) { alice, _ in
       _ = try await sending(alice, to: Self.bob) { transfer in
         #expect(await code { try await transfer.add(file(paths[0])) } == .declined)
         try await transfer.add(file(paths[1]))
@@ -196,7 +153,7 @@ struct FileAdditionTests {
   func cancelled(byTask: Bool) async throws {
     let folders = try FileFolders()
     let path = try folders.make("a", 30_000_000)
-    try await withPair(InMemoryServer(), folders) { alice, _ in
+    try await withFileClients(InMemoryServer(), bob: .taking(into: folders.inbox)) { alice, _ in
       _ = try await sending(alice, to: Self.bob) { transfer in
         let started = Log<Void>()
         await withThrowingTaskGroup(of: Void.self) { group in
@@ -225,7 +182,7 @@ struct FileAdditionTests {
     let paths = try ["a", "b"].map { try folders.make($0, 5_000) }
     let log = Log<Jingle>()
     let sids = Log<String>()
-    try await withPair(server(noting: log), folders) { alice, _ in
+    try await withFileClients(InMemoryServer(noting: log), bob: .taking(into: folders.inbox)) { alice, _ in
       let kept = Log<Carillon.FileTransfer>()
       try await alice.send(file(paths[0]), to: Self.bob) { kept.append($0) }
       let receipt = try await kept.entries[0].add(file(paths[1])) { sids.append($0.sid) }
@@ -241,7 +198,7 @@ struct FileAdditionTests {
     let folders = try FileFolders()
     let path = try folders.make("back", 5_000)
     let log = Log<Jingle>()
-    let server = server(noting: log)
+    let server = InMemoryServer(noting: log)
     let received = Log<FileReceipt>()
     var handlers = Client.Handlers()
     handlers.onFile = { [inbox = folders.inbox] offer in
@@ -272,7 +229,7 @@ struct FileAdditionTests {
     let folders = try FileFolders()
     let path = try folders.make("second", 5)
     let (log, results) = (Log<Jingle>(), Log<Result<FileReceipt, CallError>>())
-    let server = server(noting: log)
+    let server = InMemoryServer(noting: log)
     try await withClient(server, "\(Self.alice)") { alice in
       try await withScript(server, "mallory@localhost/script", features: ScriptedPeer.takingFiles) { peer in
         async let played: Void = {
@@ -284,7 +241,7 @@ struct FileAdditionTests {
         let first = Task {
           try await sending(alice, to: peer.address) { transfer in
             do { results.append(.success(try await transfer.add(file(path, .inBand)))) } catch {
-              results.append(.failure(error as? CallError ?? CallError(.media, "\(error)")))
+              results.append(.failure(CallError(of: error)))
             }
           }
         }
@@ -381,12 +338,12 @@ struct FileAdditionTests {
     let path = try folders.make("a", 5_000)
     let log = Log<Jingle>()
     // What the peer is asked is an action that it does not know.
-    let server = server(noting: log) { stanza in
+    let server = InMemoryServer(noting: log) { stanza in
       stanza.changing("jingle", Jingle.namespace) {
         if $0[attribute: "action"] == "content-add" { $0[attribute: "action"] = "content-extend" }
       }
     }
-    try await withPair(server, folders) { alice, _ in
+    try await withFileClients(server, bob: .taking(into: folders.inbox)) { alice, _ in
       _ = try await sending(alice, to: Self.bob) { transfer in
         let sids = Log<String>()
         try await transfer.add(file(path)) { sids.append($0.sid) }
@@ -415,10 +372,6 @@ struct FileAdditionTests {
     #expect(result.error?.code == .declined)
     #expect(log.count { $0.action == .sessionInitiate } == 1)
   }
-}
-
-extension Client {
-  fileprivate var fileSessionCount: Int { fileSessions.count }
 }
 
 extension Client {

@@ -19,6 +19,7 @@ final class FileFolders: Sendable {
   deinit { try? FileManager.default.removeItem(atPath: root) }
 
   /// A file to send, with random contents.
+  @discardableResult
   func make(_ name: String, _ count: Int) throws -> String {
     let path = root + "/" + name
     let random = FileHandle(forReadingAtPath: "/dev/urandom")
@@ -28,6 +29,14 @@ final class FileFolders: Sendable {
 
   /// All that the receiver's folder holds, hidden files too.
   var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: inbox).sorted()) ?? [] }
+
+  /// What the receiver's folder has under this name.
+  func contents(_ name: String) -> Data? { FileManager.default.contents(atPath: inbox + "/" + name) }
+
+  /// Whether what was made under these names is in the receiver's folder too.
+  func hasArrived(_ names: String...) -> Bool {
+    names.allSatisfy { FileManager.default.contentsEqual(atPath: root + "/" + $0, andPath: inbox + "/" + $0) }
+  }
 
   /// What is kept of files that are not whole.
   var parts: [String] { names.filter { $0.hasSuffix(".part") } }
@@ -89,7 +98,7 @@ struct FileStage: Sendable {
     try await until { results.entries.count > earlier }
     let receipt = try results.entries[earlier].get()
     #expect(receipt.isConfirmed && receipt.bytes == bytes.count - offset)
-    #expect(FileManager.default.contents(atPath: folders.inbox + "/" + receipt.name).map(Array.init) == bytes)
+    #expect(folders.contents(receipt.name).map(Array.init) == bytes)
     #expect(folders.names == [receipt.name])
     try await settle()
     return offset
@@ -116,7 +125,7 @@ func withFileStage(
     do {
       results.append(.success(try await offer.receive(into: folders.inbox)))
     } catch {
-      results.append(.failure(error as? CallError ?? CallError(.failed, "\(error)")))
+      results.append(.failure(CallError(of: error)))
     }
   }
   await client.setFileLimits(limits)
@@ -141,8 +150,10 @@ struct FilePair: Sendable {
 
   /// Sends a file to Bob.
   func send(_ path: String, _ ways: FileTransferWay...) async -> Result<FileReceipt, CallError> {
-    var file = OutgoingFile(path: path)
-    if !ways.isEmpty { file.ways = ways }
+    await send(OutgoingFile(path: path).going(ways))
+  }
+
+  func send(_ file: OutgoingFile) async -> Result<FileReceipt, CallError> {
     do {
       let events = events
       let receipt = try await alice.send(file, to: FileStage.bobsAddress) { transfer in
@@ -150,7 +161,7 @@ struct FilePair: Sendable {
       }
       return .success(receipt)
     } catch {
-      return .failure(error as? CallError ?? CallError(.failed, "\(error)"))
+      return .failure(CallError(of: error))
     }
   }
 
@@ -163,26 +174,34 @@ struct FilePair: Sendable {
   }
 }
 
+/// What Bob does with a file that he is offered.
+typealias TakeFile = @Sendable (consuming IncomingFile) async throws -> FileReceipt
+
 /// - Parameters:
 ///   - configure: changes Bob's settings.
 ///   - isEnough: at what Bob cancels the transfer.
+///   - take: what Bob does instead of receiving the file into the folder.
 func withFilePair(
-  _ folders: FileFolders, _ server: InMemoryServer = InMemoryServer(),
+  _ folders: FileFolders? = nil, _ server: InMemoryServer = InMemoryServer(),
   limits: @escaping @Sendable (inout JingleCore.FileTransfer.Limits) -> Void = { _ in },
   configure: (inout Client.Configuration) -> Void = { _ in },
-  cancelling isEnough: @escaping @Sendable (FileTransferEvent) -> Bool = { _ in false },
+  cancelling isEnough: @escaping @Sendable (FileTransferEvent) -> Bool = { _ in false }, taking take: TakeFile? = nil,
   _ body: @escaping @Sendable (FilePair) async throws -> Void
 ) async throws {
+  let folders = try folders ?? FileFolders()
   let received = Log<Result<FileReceipt, CallError>>()
+  let take =
+    take ?? { offer in
+      try await offer.receive(into: folders.inbox) { transfer in
+        for await event in transfer.events where isEnough(event) { await transfer.cancel() }
+      }
+    }
   var handlers = Client.Handlers()
   handlers.onFile = { offer in
     do {
-      let receipt = try await offer.receive(into: folders.inbox) { transfer in
-        for await event in transfer.events where isEnough(event) { await transfer.cancel() }
-      }
-      received.append(.success(receipt))
+      received.append(.success(try await take(offer)))
     } catch {
-      received.append(.failure(error as? CallError ?? CallError(.failed, "\(error)")))
+      received.append(.failure(CallError(of: error)))
     }
   }
   var settings = configuration("bob@localhost/desk")
@@ -196,117 +215,106 @@ func withFilePair(
   }
 }
 
+/// Alice, and Bob, whose part `handlers` play; returns when neither has anything left to do.
+func withFileClients(
+  _ server: InMemoryServer = InMemoryServer(), bob handlers: Client.Handlers,
+  _ body: @escaping @Sendable (_ alice: Client, _ bob: Client) async throws -> Void
+) async throws {
+  try await withClient(server, "\(FileStage.bobsAddress)", handlers: handlers) { bob in
+    try await withClient(server, "alice@localhost/laptop") { alice in
+      try await body(alice, bob)
+      for client in [alice, bob] { try await until { await client.hasNoTransfers } }
+    }
+  }
+}
+
+/// Bob, whose part `handlers` play, and a device of Alice's whose part the test plays.
+func withFileScript(
+  _ server: InMemoryServer = InMemoryServer(), bob handlers: Client.Handlers,
+  _ body: @escaping @Sendable (_ alice: ScriptedPeer, _ bob: Client) async throws -> Void
+) async throws {
+  try await withClient(server, "\(FileStage.bobsAddress)", handlers: handlers) { bob in
+    try await withScript(server, "alice@localhost/old", features: ScriptedPeer.takingFiles) { alice in
+      try await body(alice, bob)
+    }
+  }
+}
+
+extension Client.Handlers {
+  /// Takes what is offered, but for files whose names begin with `no`.
+  static func taking(into inbox: String, offered: Log<FileSummary> = Log()) -> Self {
+    var handlers = Client.Handlers()
+    handlers.onFile = { offer in
+      offered.append(offer.file)
+      if offer.file.name.hasPrefix("no") { await offer.decline() } else { try await offer.receive(into: inbox) }
+    }
+    return handlers
+  }
+
+  /// Gives the files of a folder by their names, if these begin with `open`.
+  static func giving(from folder: String, asked: Log<FileSelector> = Log(), _ ways: FileTransferWay...) -> Self {
+    var handlers = Client.Handlers()
+    handlers.onFileRequest = { request in
+      asked.append(request.wanted)
+      guard let name = request.wanted.name, name.hasPrefix("open") else { return }
+      try await request.send(OutgoingFile(path: folder + "/" + name).going(ways))
+    }
+    return handlers
+  }
+}
+
+extension InMemoryServer {
+  /// One that notes the Jingle requests that go over it.
+  convenience init(
+    noting log: Log<Jingle>, rewriting rewrite: @escaping @Sendable (XMLElement) -> XMLElement = { $0 }
+  ) {
+    self.init(rewriting: { stanza in
+      if stanza[attribute: "type"] == "set", let element = stanza.first("jingle", Jingle.namespace),
+        let jingle = try? Jingle(element)
+      {
+        log.append(jingle)
+      }
+      return rewrite(stanza)
+    })
+  }
+}
+
+extension OutgoingFile {
+  static func each(_ paths: [String], _ ways: FileTransferWay...) -> [OutgoingFile] {
+    paths.map { OutgoingFile(path: $0).going(ways) }
+  }
+
+  /// By these ways only, if there are any.
+  func going(_ ways: [FileTransferWay]) -> Self {
+    var file = self
+    if !ways.isEmpty { file.ways = ways }
+    return file
+  }
+}
+
+extension CallError {
+  /// What was thrown; if that is no `CallError`, one of a code that no transfer ends with.
+  init(of error: any Error) { self = error as? CallError ?? CallError(.media, "\(error)") }
+}
+
+/// The code of what is thrown, if something is.
+func code(_ body: () async throws -> some Any) async -> CallError.Code? {
+  do {
+    _ = try await body()
+    return nil
+  } catch {
+    return (error as? CallError)?.code
+  }
+}
+
 extension Result where Failure == CallError {
   var error: CallError? { if case .failure(let error) = self { error } else { nil } }
+  var code: CallError.Code? { error?.code }
 }
 
 extension [FileTransferEvent] {
   /// Which way was given up for which, and why.
   var fallBacks: [(from: FileTransferWay, to: FileTransferWay, why: String)] {
     compactMap { if case .fellBack(let from, let to, let why) = $0 { (from, to, why) } else { nil } }
-  }
-}
-
-// MARK: What scripts say
-
-extension ScriptedPeer {
-  static let takingFiles = [
-    Jingle.namespace, FileDescription.namespace, InBandTransport.namespace, InBandBytestream.namespace,
-  ]
-
-  /// Offers a file.
-  ///
-  /// - Parameter change: what becomes of the offer before it goes out.
-  @discardableResult
-  func offer(
-    _ file: FileDescription, sid: String = "s1", _ transport: Jingle.Transport = .inBand(.init(sid: "b1")),
-    to recipient: JID = FileStage.bobsAddress, changing change: (inout XMLElement) -> Void = { _ in }
-  ) async throws -> IQ {
-    let jingle = Jingle(
-      .sessionInitiate, sid: sid, initiator: address,
-      contents: [
-        Jingle.Content(name: "file", senders: .initiator, description: .file(file), transport: transport)
-      ])
-    var element = jingle.element
-    change(&element)
-    return try await request(element, to: recipient)
-  }
-
-  /// Offers a file to be sent in band, and begins to.
-  func openInBand(
-    _ file: FileDescription, sid: String = "s1", stream: String = "b1", to recipient: JID = FileStage.bobsAddress
-  ) async throws {
-    let answer = try await offer(file, sid: sid, .inBand(.init(sid: stream, blockSize: 4096)), to: recipient)
-    try #require(answer.content == .result(nil))
-    _ = try await jingle(.sessionAccept)
-    try #require(
-      try await request(InBandBytestream.Open(sid: stream, blockSize: 4096).element, to: recipient).content
-        == .result(nil))
-  }
-
-  @discardableResult
-  func sendBlock(
-    _ number: UInt16, _ bytes: some Collection<UInt8>, stream: String = "b1", to recipient: JID = FileStage.bobsAddress
-  ) async throws -> IQ {
-    try await request(
-      InBandBytestream.Block(sid: stream, sequenceNumber: number, bytes: bytes).element, to: recipient)
-  }
-
-  /// Tells the hash.
-  func sendChecksum(of bytes: [UInt8], sid: String = "s1", to recipient: JID = FileStage.bobsAddress) async throws {
-    let info = FileInfo.checksum(
-      .init(creator: .initiator, name: "file"), Hashes([HashValue(.sha256, of: bytes)]))
-    try await request(Jingle(.sessionInfo, sid: sid, payloads: [info.element]), to: recipient)
-  }
-
-  /// Why the other side ended the session.
-  func farewell() async throws -> Jingle.Reason {
-    try #require(try await jingle(.sessionTerminate).0.reason)
-  }
-
-  /// Accepts the file that is offered.
-  ///
-  /// - Parameter change: what becomes of the answer before it goes out.
-  @discardableResult
-  func acceptFile(
-    changing change: (inout Jingle.Content) -> Void = { _ in }
-  ) async throws -> (sid: String, stream: String, from: JID) {
-    let (offer, from) = try await jingle(.sessionInitiate)
-    var content = try #require(offer.contents.first)
-    let stream = try #require(content.transport?.inBand?.sid)
-    change(&content)
-    try await request(Jingle(.sessionAccept, sid: offer.sid, responder: address, contents: [content]), to: from)
-    return (offer.sid, stream, from)
-  }
-
-  /// The next request of an in-band bytestream.
-  func inBand(_ name: String) async throws -> IQ {
-    try IQ(try await next { $0.first(name, InBandBytestream.namespace) != nil })
-  }
-
-  func answer(_ iq: IQ, _ error: StanzaError? = nil) {
-    link.send(iq.reply(error.map { .error($0) } ?? .result(nil)).element)
-  }
-}
-
-extension IQ {
-  var condition: StanzaError.Condition? { if case .error(let error) = content { error.condition } else { nil } }
-}
-
-extension XMLElement {
-  /// Changes each element of that name and namespace in it.
-  mutating func change(_ name: String, _ namespace: String, _ change: (inout XMLElement) -> Void) {
-    if self.is(name, namespace) { change(&self) }
-    for index in nodes.indices {
-      guard case .element(var child) = nodes[index] else { continue }
-      child.change(name, namespace, change)
-      nodes[index] = .element(child)
-    }
-  }
-
-  func changing(_ name: String, _ namespace: String, _ change: (inout XMLElement) -> Void) -> XMLElement {
-    var copy = self
-    copy.change(name, namespace, change)
-    return copy
   }
 }

@@ -11,54 +11,11 @@ import XMPPCore
 /// Files that are streams at one end or both.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct FileStreamTests {
-  private let bob = jid("bob@localhost/desk")
-
-  /// A folder that is gone at the end.
-  private final class Folder: Sendable {
-    let path = NSTemporaryDirectory() + "carillon-streams-\(UUID().uuidString)"
-
-    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    /// Hidden files too.
-    var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
-    func contents(_ name: String) -> Data? { FileManager.default.contents(atPath: path + "/" + name) }
-  }
-
   private final class Counter: Sendable {
     private let count = Atomic(0)
 
     var value: Int { count.load(ordering: .relaxed) }
     func add(_ number: Int) { count.add(number, ordering: .relaxed) }
-  }
-
-  private typealias Results = Log<Result<FileReceipt, CallError>>
-  private typealias Take = @Sendable (consuming IncomingFile) async throws -> FileReceipt
-
-  private func storing(_ folder: Folder) -> Take {
-    { [path = folder.path] in try await $0.receive(into: path) }
-  }
-
-  /// Runs a client that sends, and one that does with what it is offered what `taking` says.
-  private func withPair(
-    _ server: InMemoryServer = InMemoryServer(), maximumSize: Int64? = nil,
-    taking take: @escaping Take,
-    _ body: @escaping @Sendable (Client, Results) async throws -> Void
-  ) async throws {
-    let results = Results()
-    var handlers = Client.Handlers()
-    handlers.onFile = { offer in
-      do {
-        results.append(.success(try await take(offer)))
-      } catch {
-        results.append(.failure(error as? CallError ?? CallError(.media, "\(error)")))
-      }
-    }
-    var settings = configuration("bob@localhost/desk")
-    settings.maximumFileSize = maximumSize
-    try await withRunning(server.makeClient(settings), handlers: handlers) { _ in
-      try await withClient(server, "alice@localhost/laptop") { try await body($0, results) }
-    }
   }
 
   private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 3) } }
@@ -75,29 +32,18 @@ struct FileStreamTests {
   private func outgoing(
     _ bytes: [UInt8], chunks: Int = 10_000, size: Int64? = nil, _ ways: FileTransferWay...
   ) -> OutgoingFile {
-    var file = OutgoingFile(stream(bytes, chunks: chunks), name: "stream.bin", size: size)
-    if !ways.isEmpty { file.ways = ways }
-    return file
-  }
-
-  private func code(_ body: () async throws -> some Any) async -> CallError.Code? {
-    do {
-      _ = try await body()
-      return nil
-    } catch {
-      return (error as? CallError)?.code
-    }
+    OutgoingFile(stream(bytes, chunks: chunks), name: "stream.bin", size: size).going(ways)
   }
 
   @Test(
     "A stream arrives whole by each way, its size known or not", arguments: FileTransferWay.direct, [true, false])
   func whole(way: FileTransferWay, isKnown: Bool) async throws {
-    let (folder, sent) = (try Folder(), bytes(300_001))
-    try await withPair(taking: storing(folder)) { [bob] alice, results in
-      let receipt = try await alice.send(outgoing(sent, size: isKnown ? 300_001 : nil, way), to: bob)
-      try await until { results.entries.count == 1 }
-      let theirs = try results.entries[0].get()
-      #expect(folder.names == ["stream.bin"] && folder.contents("stream.bin") == Data(sent))
+    let (folders, sent) = (try FileFolders(), bytes(300_001))
+    try await withFilePair(folders) { pair in
+      let receipt = try await pair.send(outgoing(sent, size: isKnown ? 300_001 : nil, way)).get()
+      try await until { pair.received.entries.count == 1 }
+      let theirs = try pair.received.entries[0].get()
+      #expect(folders.names == ["stream.bin"] && folders.contents("stream.bin") == Data(sent))
       #expect(theirs.isConfirmed && receipt.isConfirmed)
       #expect(receipt.sha256 == theirs.sha256 && theirs.sha256 == HashValue(.sha256, of: sent).hexadecimal)
       #expect(receipt.size == 300_001 && receipt.path == nil)
@@ -108,98 +54,97 @@ struct FileStreamTests {
     "Empty streams arrive, and streams of a byte a chunk", arguments: [(0, 1), (1, 1), (20_000, 1)],
     [nil, FileTransferWay.inBand])
   func small(_ size: (count: Int, chunks: Int), way: FileTransferWay?) async throws {
-    let (folder, sent) = (try Folder(), bytes(size.count))
-    try await withPair(taking: storing(folder)) { [bob] alice, results in
+    let (folders, sent) = (try FileFolders(), bytes(size.count))
+    try await withFilePair(folders) { pair in
       for size in [nil, Int64(size.count)] {
         var file = outgoing(sent, chunks: 1, size: size)
         if let way { file.ways = [way] }
-        try await alice.send(file, to: bob)
+        _ = try await pair.send(file).get()
       }
-      try await until { results.entries.count == 2 }
-      #expect(folder.names == ["stream (1).bin", "stream.bin"])
-      for name in folder.names { #expect(folder.contents(name) == Data(sent)) }
+      try await until { pair.received.entries.count == 2 }
+      #expect(folders.names == ["stream (1).bin", "stream.bin"])
+      for name in folders.names { #expect(folders.contents(name) == Data(sent)) }
     }
   }
 
   @Test("A stream that is shorter or longer than was said fails at both ends, and nothing is kept", arguments: [-1, 1])
   func wrongSize(difference: Int64) async throws {
-    let folder = try Folder()
-    try await withPair(taking: storing(folder)) { [bob] alice, results in
+    let folders = try FileFolders()
+    try await withFilePair(folders) { pair in
       for count in [0, 5_000, 50_000] where count + Int(difference) >= 0 {
         let file = outgoing(bytes(count), size: Int64(count) + difference, .socks5)
-        #expect(await code { try await alice.send(file, to: bob) } == .input)
+        #expect(await pair.send(file).code == .input)
       }
-      try await until { results.entries.count >= 2 }
-      #expect(results.entries.allSatisfy { (try? $0.get()) == nil })
-      try await until { folder.names.isEmpty }
+      try await until { pair.received.entries.count >= 2 }
+      #expect(pair.received.entries.allSatisfy { (try? $0.get()) == nil })
+      try await until { folders.names.isEmpty }
     }
   }
 
   @Test("A stream that fails is told as what it failed with, and is nowhere kept")
   func failing() async throws {
     struct Broken: Error {}
-    let folder = try Folder()
-    try await withPair(taking: storing(folder)) { [bob] alice, results in
+    let folders = try FileFolders()
+    try await withFilePair(folders) { pair in
       let chunks = AsyncThrowingStream<[UInt8], any Error> { continuation in
         continuation.yield(bytes(100_000))
         continuation.finish(throwing: Broken())
       }
       do {
-        try await alice.send(OutgoingFile(chunks, name: "half"), to: bob)
+        _ = try await pair.send(OutgoingFile(chunks, name: "half")).get()
         Issue.record("it was sent")
       } catch let error as CallError {
         #expect(error.code == .input && error.cause is Broken)
       }
-      try await until { results.entries.count == 1 }
-      try await until { folder.names.isEmpty }
+      try await until { pair.received.entries.count == 1 }
+      try await until { folders.names.isEmpty }
     }
   }
 
   @Test("A stream is not read before bytes can flow, nor after the transfer has ended")
   func demand() async throws {
     let read = Counter()
-    let decline: Take = { offer in
+    let decline: TakeFile = { offer in
       await offer.decline()
       throw CallError(.declined, "No.")
     }
-    try await withPair(taking: decline) { [bob] alice, _ in
+    try await withFilePair(taking: decline) { pair in
       let chunks = AsyncStream<[UInt8]> {
         read.add(1)
         return nil
       }
-      #expect(await code { try await alice.send(OutgoingFile(chunks, name: "x"), to: bob) } == .declined)
+      #expect(await pair.send(OutgoingFile(chunks, name: "x")).code == .declined)
     }
     #expect(read.value == 0)
   }
 
   @Test("The end of a transfer ends the wait for a stream in which nothing comes")
   func silence() async throws {
-    let (folder, (chunks, more)) = (try Folder(), AsyncStream.makeStream(of: [UInt8].self))
+    let (folders, (chunks, more)) = (try FileFolders(), AsyncStream.makeStream(of: [UInt8].self))
     more.yield([1, 2, 3])
-    let cancel: Take = { [path = folder.path] offer in
+    let cancel: TakeFile = { [path = folders.inbox] offer in
       try await offer.receive(into: path) { transfer in
         for await event in transfer.events { if case .progress = event { await transfer.cancel() } }
       }
     }
-    try await withPair(taking: cancel) { [bob] alice, _ in
-      #expect(await code { try await alice.send(OutgoingFile(chunks, name: "x"), to: bob) } == .failed)
-      try await until { folder.names.isEmpty }
+    try await withFilePair(taking: cancel) { pair in
+      #expect(await pair.send(OutgoingFile(chunks, name: "x")).code == .failed)
+      try await until { folders.names.isEmpty }
     }
     more.finish()
   }
 
   @Test("Where no way but the last is passable, a stream goes there from its beginning")
   func fallBack() async throws {
-    let (folder, sent) = (try Folder(), bytes(70_000))
+    let (folders, sent) = (try FileFolders(), bytes(70_000))
     let server = InMemoryServer(rewriting: { stanza in
-      stanza.rewritten(of: SOCKS5Transport.namespace, "candidate") { $0[attribute: "port"] = "1" }
+      stanza.changing("candidate", SOCKS5Transport.namespace) { $0[attribute: "port"] = "1" }
     })
-    try await withPair(server, taking: storing(folder)) {
-      [bob] alice, results in
-      let receipt = try await alice.send(outgoing(sent, .socks5, .inBand), to: bob)
+    try await withFilePair(folders, server) { pair in
+      let receipt = try await pair.send(outgoing(sent, .socks5, .inBand)).get()
       #expect(receipt.way == .inBand && receipt.isConfirmed)
-      try await until { results.entries.count == 1 }
-      #expect(folder.contents("stream.bin") == Data(sent))
+      try await until { pair.received.entries.count == 1 }
+      #expect(folders.contents("stream.bin") == Data(sent))
     }
   }
 
@@ -241,39 +186,38 @@ struct FileStreamTests {
 
   @Test("A peer that wants a part of a stream gets nothing")
   func ranged() async throws {
-    let folder = try Folder()
+    let folders = try FileFolders()
     let server = InMemoryServer(rewriting: { stanza in
       guard stanza[attribute: "to"] == "alice@localhost/laptop" else { return stanza }
-      return stanza.rewritten(of: FileDescription.namespace, "file") { file in
+      return stanza.changing("file", FileDescription.namespace) { file in
         file.append(XMLElement("range", namespace: FileDescription.namespace, attributes: ["offset": "5"]))
       }
     })
-    try await withPair(server, taking: storing(folder)) {
-      [bob] alice, results in
-      #expect(await code { try await alice.send(outgoing(bytes(100), size: 100), to: bob) } == .protocolViolation)
-      try await until { results.entries.count == 1 }
-      try await until { folder.names.isEmpty }
+    try await withFilePair(folders, server) { pair in
+      #expect(await pair.send(outgoing(bytes(100), size: 100)).code == .protocolViolation)
+      try await until { pair.received.entries.count == 1 }
+      try await until { folders.names.isEmpty }
     }
   }
 
   @Test("Of a file whose size nobody knows no more is taken than is wanted")
   func tooLarge() async throws {
-    let folder = try Folder()
-    try await withPair(maximumSize: 100_000, taking: storing(folder)) { [bob] alice, results in
-      #expect(await code { try await alice.send(outgoing(bytes(3_000_000), .inBand), to: bob) } == .output)
-      try await until { results.entries.count == 1 }
-      #expect(await code { try results.entries[0].get() } == .output)
-      try await until { folder.names.isEmpty }
-      try await alice.send(outgoing(bytes(100_000), .inBand), to: bob)
-      try await until { results.entries.count == 2 }
-      #expect(folder.names == ["stream.bin"])
+    let folders = try FileFolders()
+    try await withFilePair(folders, configure: { $0.maximumFileSize = 100_000 }) { pair in
+      #expect(await pair.send(outgoing(bytes(3_000_000), .inBand)).code == .output)
+      try await until { pair.received.entries.count == 1 }
+      #expect(pair.received.entries[0].code == .output)
+      try await until { folders.names.isEmpty }
+      _ = try await pair.send(outgoing(bytes(100_000), .inBand)).get()
+      try await until { pair.received.entries.count == 2 }
+      #expect(folders.names == ["stream.bin"])
     }
   }
 
   // MARK: Received as a stream
 
   /// Takes chunks, and notes them.
-  private func collecting(_ all: Log<[UInt8]>) -> Take {
+  private func collecting(_ all: Log<[UInt8]>) -> TakeFile {
     { offer in
       try await offer.receive { _, chunks in
         for try await chunk in chunks { all.append(chunk) }
@@ -284,14 +228,14 @@ struct FileStreamTests {
   @Test("A file is received as a stream by each way", arguments: FileTransferWay.direct)
   func received(way: FileTransferWay) async throws {
     let (sent, all) = (bytes(3_000_001), Log<[UInt8]>())
-    try await withPair(taking: collecting(all)) { [bob] alice, results in
+    try await withFilePair(taking: collecting(all)) { pair in
       for size in [nil, Int64(sent.count)] {
-        let receipt = try await alice.send(outgoing(sent, chunks: 200_000, size: size, way), to: bob)
+        let receipt = try await pair.send(outgoing(sent, chunks: 200_000, size: size, way)).get()
         #expect(receipt.isConfirmed)
       }
-      try await until { results.entries.count == 2 }
+      try await until { pair.received.entries.count == 2 }
       #expect(all.entries.flatMap(\.self) == sent + sent)
-      let receipt = try results.entries[1].get()
+      let receipt = try pair.received.entries[1].get()
       #expect(receipt.isConfirmed && receipt.path == nil && receipt.size == sent.count)
       #expect(receipt.sha256 == HashValue(.sha256, of: sent).hexadecimal)
     }
@@ -300,13 +244,13 @@ struct FileStreamTests {
   @Test("Of an empty file nothing is received, and that is right")
   func receivedEmpty() async throws {
     let all = Log<[UInt8]>()
-    try await withPair(taking: collecting(all)) { [bob] alice, results in
+    try await withFilePair(taking: collecting(all)) { pair in
       for size in [nil, Int64(0)] {
-        let receipt = try await alice.send(outgoing([], size: size), to: bob)
+        let receipt = try await pair.send(outgoing([], size: size)).get()
         #expect(receipt.isConfirmed)
       }
-      try await until { results.entries.count == 2 }
-      #expect(results.entries.allSatisfy { (try? $0.get())?.isConfirmed == true } && all.entries.isEmpty)
+      try await until { pair.received.entries.count == 2 }
+      #expect(pair.received.entries.allSatisfy { (try? $0.get())?.isConfirmed == true } && all.entries.isEmpty)
     }
   }
 
@@ -314,12 +258,12 @@ struct FileStreamTests {
   func receivedCorrupt() async throws {
     let (sent, all) = (bytes(50_000), Log<[UInt8]>())
     let server = InMemoryServer(rewriting: { stanza in
-      stanza.rewritten(of: Hashes.namespace, "hash") { $0 = Hashes([HashValue(.sha256, of: [1, 2, 3])]).elements[0] }
+      stanza.changing("hash", Hashes.namespace) { $0 = Hashes([HashValue(.sha256, of: [1, 2, 3])]).elements[0] }
     })
-    try await withPair(server, taking: collecting(all)) { [bob] alice, results in
-      #expect(await code { try await alice.send(outgoing(sent), to: bob) } == .corrupt)
-      try await until { results.entries.count == 1 }
-      #expect(await code { try results.entries[0].get() } == .corrupt)
+    try await withFilePair(nil, server, taking: collecting(all)) { pair in
+      #expect(await pair.send(outgoing(sent)).code == .corrupt)
+      try await until { pair.received.entries.count == 1 }
+      #expect(pair.received.entries[0].code == .corrupt)
       #expect(all.entries.flatMap(\.self) == sent)
     }
   }
@@ -329,7 +273,7 @@ struct FileStreamTests {
     let size = 20 << 20
     let written = Counter()
     let (gate, open) = AsyncStream.makeStream(of: Never.self)
-    let wait: Take = { offer in
+    let wait: TakeFile = { offer in
       try await offer.receive { _, chunks in
         for await _ in gate {}
         var count = 0
@@ -337,7 +281,7 @@ struct FileStreamTests {
         #expect(count == size)
       }
     }
-    try await withPair(taking: wait) { [bob] alice, results in
+    try await withFilePair(taking: wait) { pair in
       let chunks = AsyncStream<[UInt8]> {
         guard written.value < size else { return nil }
         written.add(1 << 18)
@@ -345,7 +289,7 @@ struct FileStreamTests {
       }
       var file = OutgoingFile(chunks, name: "endless")
       file.ways = [.inBand]
-      try await alice.send(file, to: bob) { transfer in
+      try await pair.alice.send(file, to: FileStage.bobsAddress) { transfer in
         var last = -1
         // Until nothing moves any more.
         while last != written.value || last == 0 {
@@ -355,7 +299,7 @@ struct FileStreamTests {
         #expect(last < size)
         open.finish()
       }
-      try await until { results.entries.count == 1 }
+      try await until { pair.received.entries.count == 1 }
     }
   }
 
@@ -364,7 +308,7 @@ struct FileStreamTests {
   func leaving(isThrowing: Bool) async throws {
     struct Enough: Error {}
     let thrown = Log<Bool>()
-    let leave: Take = { offer in
+    let leave: TakeFile = { offer in
       do {
         return try await offer.receive { _, chunks in
           for try await _ in chunks { if isThrowing { throw Enough() } else { break } }
@@ -374,9 +318,9 @@ struct FileStreamTests {
         throw error
       }
     }
-    try await withPair(taking: leave) { [bob] alice, results in
-      #expect(await code { try await alice.send(outgoing(bytes(9_000_000), .inBand), to: bob) } == .failed)
-      try await until { results.entries.count == 1 }
+    try await withFilePair(taking: leave) { pair in
+      #expect(await pair.send(outgoing(bytes(9_000_000), .inBand)).code == .failed)
+      try await until { pair.received.entries.count == 1 }
       #expect(thrown.entries == [isThrowing])
     }
   }
@@ -386,17 +330,17 @@ struct FileStreamTests {
     let all = Log<[UInt8]>()
     let (chunks, more) = AsyncStream.makeStream(of: [UInt8].self)
     more.yield([1, 2, 3])
-    try await withPair(taking: collecting(all)) { [bob] alice, results in
+    try await withFilePair(taking: collecting(all)) { pair in
       let sent = await code {
-        try await alice.send(OutgoingFile(chunks, name: "x"), to: bob) { transfer in
+        try await pair.alice.send(OutgoingFile(chunks, name: "x"), to: FileStage.bobsAddress) { transfer in
           try? await until { !all.entries.isEmpty }
           await transfer.cancel()
         }
       }
       #expect(sent == .failed)
-      try await until { results.entries.count == 1 }
+      try await until { pair.received.entries.count == 1 }
       #expect(all.entries == [[1, 2, 3]])
-      #expect(await code { try results.entries[0].get() } == .failed)
+      #expect(pair.received.entries[0].code == .failed)
     }
     more.finish()
   }
@@ -405,14 +349,14 @@ struct FileStreamTests {
 
   @Test("Old parts are removed, and nothing that is none, is another's business, or is being written")
   func staleParts() async throws {
-    let folder = try Folder()
+    let folders = try FileFolders()
     let old = Date(timeIntervalSinceNow: -8 * 86_400)
     func make(_ name: String, _ date: Date? = old) throws {
-      try Data([1]).write(to: URL(fileURLWithPath: folder.path + "/" + name))
+      try Data([1]).write(to: URL(fileURLWithPath: folders.inbox + "/" + name))
       if let date { try touch(name, date) }
     }
     func touch(_ name: String, _ date: Date) throws {
-      try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: folder.path + "/" + name)
+      try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: folders.inbox + "/" + name)
     }
     let stale = [".carillon-1f.part", ".carillon-1f.part.json", ".carillon-ab-1.part", ".carillon-77.part.json"]
     for name in stale { try make(name) }
@@ -425,26 +369,26 @@ struct FileStreamTests {
     try make(".carillon-2.part.json")
     // A link leads to what is nobody's part.
     try FileManager.default.createSymbolicLink(
-      atPath: folder.path + "/.carillon-3.part", withDestinationPath: folder.path + "/film.part")
+      atPath: folders.inbox + "/.carillon-3.part", withDestinationPath: folders.inbox + "/film.part")
     try FileManager.default.createDirectory(
-      atPath: folder.path + "/.carillon-4.part", withIntermediateDirectories: true)
+      atPath: folders.inbox + "/.carillon-4.part", withIntermediateDirectories: true)
     try touch(".carillon-4.part", old)
     let part = try PartialFile(
-      of: .init(peer: "a@b", name: "x", size: 10, date: "then"), in: folder.path, on: FileThreads.shared.next())
+      of: .init(peer: "a@b", name: "x", size: 10, date: "then"), in: folders.inbox, on: FileThreads.shared.next())
     try await part.begin(at: 0, [.sha256])
     try await part.append(ByteBuffer(bytes: [1]))
-    let inUse = Set(folder.names).subtracting(
+    let inUse = Set(folders.names).subtracting(
       stale + others + [".carillon-2.part", ".carillon-2.part.json", ".carillon-3.part", ".carillon-4.part"])
     #expect(inUse.count == 2)
     for name in inUse { try touch(name, old) }
 
-    let before = Set(folder.names)
-    #expect(try await IncomingFile.removeParts(in: folder.path) == 2)
-    #expect(before.subtracting(folder.names) == Set(stale))
+    let before = Set(folders.names)
+    #expect(try await IncomingFile.removeParts(in: folders.inbox) == 2)
+    #expect(before.subtracting(folders.names) == Set(stale))
     await part.keep()
     for name in inUse { try touch(name, old) }
-    #expect(try await IncomingFile.removeParts(in: folder.path, olderThan: .seconds(9 * 86_400)) == 0)
-    #expect(try await IncomingFile.removeParts(in: folder.path) == 1)
-    await #expect(throws: CallError.self) { try await IncomingFile.removeParts(in: folder.path + "/absent") }
+    #expect(try await IncomingFile.removeParts(in: folders.inbox, olderThan: .seconds(9 * 86_400)) == 0)
+    #expect(try await IncomingFile.removeParts(in: folders.inbox) == 1)
+    await #expect(throws: CallError.self) { try await IncomingFile.removeParts(in: folders.inbox + "/absent") }
   }
 }

@@ -48,8 +48,8 @@ struct FileTransferTests {
     let path = try folders.make("letter.txt", 70_000)
     // Every candidate is one where nobody listens.
     let server = InMemoryServer(rewriting: { stanza in
-      stanza.rewritten(of: SOCKS5Transport.namespace, "candidate") { $0[attribute: "port"] = "1" }
-        .rewritten(of: DTLSFingerprint.namespace, "fingerprint") { fingerprint in
+      stanza.changing("candidate", SOCKS5Transport.namespace) { $0[attribute: "port"] = "1" }
+        .changing("fingerprint", DTLSFingerprint.namespace) { fingerprint in
           // Of the one who answers, so that the other can offer another way.
           if stanza[attribute: "to"] == "alice@localhost/laptop" { fingerprint.name = "nothing" }
         }
@@ -69,8 +69,8 @@ struct FileTransferTests {
     let path = try folders.make("letter.txt", 70_000)
     let candidates = Log<XMLElement>()
     let server = InMemoryServer(rewriting: { stanza in
-      stanza.rewritten(of: SOCKS5Transport.namespace, "candidate") { candidates.append($0) }
-        .rewritten(of: ICETransport.namespace, "candidate") { candidates.append($0) }
+      stanza.changing("candidate", SOCKS5Transport.namespace) { candidates.append($0) }
+        .changing("candidate", ICETransport.namespace) { candidates.append($0) }
     })
     try await withFilePair(folders, server, configure: { $0.relayOnly = true }) { pair in
       try await withClient(server, "carol@localhost/shy", configure: { $0.relayOnly = true }) { carol in
@@ -88,7 +88,7 @@ struct FileTransferTests {
     let folders = try FileFolders()
     let path = try folders.make("letter.txt", 70_000)
     let server = InMemoryServer(rewriting: { stanza in
-      stanza.rewritten(of: DTLSFingerprint.namespace, "fingerprint") { $0.name = "nothing" }
+      stanza.changing("fingerprint", DTLSFingerprint.namespace) { $0.name = "nothing" }
     })
     try await withFilePair(folders, server) { pair in
       #expect(await pair.send(path, .dataChannel).error != nil)
@@ -103,7 +103,7 @@ struct FileTransferTests {
     let folders = try FileFolders()
     let path = try folders.make("letter.txt", 70_000)
     let server = InMemoryServer(rewriting: { stanza in
-      stanza.rewritten(of: DTLSFingerprint.namespace, "fingerprint") { fingerprint in
+      stanza.changing("fingerprint", DTLSFingerprint.namespace) { fingerprint in
         let octets = fingerprint.text.split(separator: ":").reversed()
         fingerprint.nodes = [.text(octets.joined(separator: ":"))]
       }
@@ -121,7 +121,7 @@ struct FileTransferTests {
     let folders = try FileFolders()
     let path = try folders.make("photo.jpg", 50_000)
     let server = InMemoryServer(rewriting: { stanza in
-      stanza.rewritten(of: Hashes.namespace, "hash") {
+      stanza.changing("hash", Hashes.namespace) {
         $0 = Hashes([HashValue(.sha256, of: [1, 2, 3])]).elements[0]
       }
     })
@@ -244,17 +244,5 @@ struct FileTransferTests {
         #expect(await pair.send(folders.root + "/" + name).error?.code == .input, "\(name)")
       }
     }
-  }
-}
-
-extension XMLElement {
-  /// With each element of that name and namespace in it changed.
-  func rewritten(of namespace: String, _ name: String, _ change: (inout XMLElement) -> Void) -> XMLElement {
-    var copy = self
-    if copy.is(name, namespace) { change(&copy) }
-    copy.nodes = copy.nodes.map { node in
-      if case .element(let child) = node { .element(child.rewritten(of: namespace, name, change)) } else { node }
-    }
-    return copy
   }
 }

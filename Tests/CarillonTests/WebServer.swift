@@ -4,6 +4,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Synchronization
+import TestSupport
 
 /// A web server on loopback, by TLS: keeps what is put there, and does with some paths what it is told.
 final class WebServer: Sendable {
@@ -182,35 +183,9 @@ struct ServerCertificate: Sendable {
   static let shared = Result { try ServerCertificate() }
 
   private init() throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "carillon-web-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
-    func file(_ name: String) -> String { directory.appending(path: name).path }
-    func text(_ name: String) throws -> String { try String(contentsOfFile: file(name), encoding: .utf8) }
-    func openssl(_ arguments: String...) throws {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-      process.arguments = ["openssl"] + arguments
-      process.standardError = FileHandle.nullDevice
-      process.standardOutput = FileHandle.nullDevice
-      try process.run()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else { throw CocoaError(.executableLoad) }
-    }
-    for name in ["ca", "other"] {
-      try openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-        "-subj", "/CN=\(name)", "-keyout", file("\(name).key"), "-out", file("\(name).pem"))
-    }
-    try openssl(
-      "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=web",
-      "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", file("web.key"), "-out", file("web.csr"))
-    try openssl(
-      "x509", "-req", "-in", file("web.csr"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-copy_extensions",
-      "copy", "-days", "30", "-out", file("web.pem"))
-    authority = try text("ca.pem")
-    otherAuthority = try text("other.pem")
-    certificate = Array(try text("web.pem").utf8)
-    key = Array(try text("web.key").utf8)
+    let folder = try CertificateFolder()
+    authority = String(decoding: try folder.authority("ca"), as: UTF8.self)
+    otherAuthority = String(decoding: try folder.authority("other"), as: UTF8.self)
+    (certificate, key) = try folder.identity("web", for: "127.0.0.1", by: "ca", kind: "IP")
   }
 }

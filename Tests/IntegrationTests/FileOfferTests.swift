@@ -7,12 +7,6 @@ extension IntegrationTests {
     private let alice = Rig.current.account()
     private let bob = Rig.current.account()
 
-    private func makeFolder(_ ending: String) throws -> String {
-      let path = Rig.current.file(ending)
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-      return path
-    }
-
     private func makeFile(_ ending: String, _ bytes: Data) throws -> String {
       let path = Rig.current.file(ending)
       try bytes.write(to: URL(filePath: path))

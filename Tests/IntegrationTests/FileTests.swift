@@ -7,30 +7,12 @@ extension IntegrationTests {
     private let alice = Rig.current.account()
     private let bob = Rig.current.account()
 
-    /// A file with random contents.
-    private func makeFile(_ count: Int) throws -> String {
-      let path = Rig.current.file("bin")
-      let random = try #require(FileHandle(forReadingAtPath: "/dev/urandom"))
-      try #require(try random.read(upToCount: count)).write(to: URL(filePath: path))
-      return path
-    }
-
-    private func makeFolder() throws -> String {
-      let path = Rig.current.file("inbox")
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-      return path
-    }
-
     private func receiving(_ inbox: String, _ options: String..., host: String? = nil) -> [String] {
       ["receive", "--into", inbox, "--once"] + options + signingIn(bob + "/files", host: host)
     }
 
     private func sending(_ path: String, _ options: String..., host: String? = nil) -> [String] {
       ["send", path, "--to", bob + "/files"] + options + signingIn(alice, host: host)
-    }
-
-    private func names(in folder: String) -> [String] {
-      (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     }
 
     @Test(

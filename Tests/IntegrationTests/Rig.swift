@@ -102,6 +102,25 @@ final class Rig: Sendable {
   }
 }
 
+/// A file with random contents, gone with the rig.
+func makeFile(_ count: Int) throws -> String {
+  let path = Rig.current.file("bin")
+  let random = try #require(FileHandle(forReadingAtPath: "/dev/urandom"))
+  try #require(try random.read(upToCount: count)).write(to: URL(filePath: path))
+  return path
+}
+
+func makeFolder(_ ending: String = "inbox") throws -> String {
+  let path = Rig.current.file(ending)
+  try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  return path
+}
+
+/// All that a folder holds, hidden files too.
+func names(in folder: String) -> [String] {
+  (try? FileManager.default.contentsOfDirectory(atPath: folder).sorted()) ?? []
+}
+
 /// The servers of a rig.
 enum XMPPServer: String, CaseIterable, Sendable { case prosody, ejabberd }
 

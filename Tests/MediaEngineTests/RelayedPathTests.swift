@@ -52,25 +52,36 @@ struct RelayedPathTests {
   }
 }
 
-/// A coturn on loopback, for one user.
+/// A coturn on loopback, for one user, which ends with this process.
 private final class TURNServer {
   static let path = "/usr/bin/turnserver"
   static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: path) }
 
   let port: UInt16
   private let process = Process()
+  /// The server lasts no longer than this end of the pipe, which nobody else may hold.
+  private let life = Pipe()
   private let folder = FileManager.default.temporaryDirectory.appending(path: "turn-\(UUID())")
 
   init() throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let free = try UDPRelay()
     port = free.port(towards: .a)
-    process.executableURL = URL(fileURLWithPath: TURNServer.path)
+    _ = fcntl(life.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    // The shell becomes the server. Beside it, another one waits for the pipe's end, and is gone when the server is.
+    let script = """
+      exec 3<&0
+      setpriv --pdeathsig KILL sh -c 'read -r _; kill -KILL "$PPID"' <&3 3<&- &
+      exec "$0" "$@" </dev/null 3<&-
+      """
     process.arguments = [
-      "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--listening-port=\(port)", "--no-tls", "--no-dtls",
-      "--no-cli", "--lt-cred-mech", "--user=user:secret", "--realm=test", "--allow-loopback-peers", "--log-file=stdout",
-      "--pidfile=\(folder.path)/pid", "--userdb=\(folder.path)/db",
+      "-c", script, TURNServer.path, "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1",
+      "--listening-port=\(port)", "--no-tls", "--no-dtls", "--no-cli", "--lt-cred-mech", "--user=user:secret",
+      "--realm=test", "--allow-loopback-peers", "--log-file=stdout", "--pidfile=\(folder.path)/pid",
+      "--userdb=\(folder.path)/db",
     ]
+    process.standardInput = life
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
@@ -94,6 +105,7 @@ private final class TURNServer {
 
   func stop() {
     kill(process.processIdentifier, SIGKILL)
+    try? life.fileHandleForWriting.close()
     try? FileManager.default.removeItem(at: folder)
   }
 }

@@ -66,3 +66,8 @@ func opusPackets(_ samples: [Int16], channels: Int = 1) throws -> [[UInt8]] {
     return Array(buffer[..<count])
   }
 }
+
+/// The time of a sample at 48 kHz.
+func time(of position: Int64) -> Duration {
+  .seconds(position / 48_000) + .nanoseconds(position % 48_000 * 62_500 / 3)
+}

@@ -1,5 +1,6 @@
 import Foundation
 import MediaCodecs
+import TestSupport
 import Testing
 
 @testable import MediaFiles

@@ -1,5 +1,6 @@
 import Foundation
 import NIOSSL
+import TestSupport
 
 /// Certificates made once per test run with the `openssl` command, and kept in memory.
 struct TestCertificates: Sendable {
@@ -31,47 +32,19 @@ struct TestCertificates: Sendable {
   static let shared = Result { try TestCertificates() }
 
   private init() throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "carillon-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
-
-    func file(_ name: String) -> String { directory.appending(path: name).path }
-    func openssl(_ arguments: String...) throws {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-      process.arguments = ["openssl"] + arguments
-      process.standardError = FileHandle.nullDevice
-      process.standardOutput = FileHandle.nullDevice
-      try process.run()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else { throw CocoaError(.executableLoad) }
-    }
-    func authority(_ name: String) throws {
-      try openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-        "-subj", "/CN=\(name)", "-keyout", file("\(name).key"), "-out", file("\(name).pem"))
-    }
+    let folder = try CertificateFolder()
     func identity(
-      _ name: String, for domain: String, by authority: String, days: Int = 30, kind: String = "DNS"
+      _ name: String, for subject: String, by authority: String = "trusted", days: Int = 30, kind: String = "DNS"
     ) throws -> Identity {
-      try openssl(
-        "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(domain)",
-        "-addext", "subjectAltName=\(kind):\(domain)", "-keyout", file("\(name).key"), "-out", file("\(name).csr"))
-      try openssl(
-        "x509", "-req", "-in", file("\(name).csr"), "-CA", file("\(authority).pem"), "-CAkey", file("\(authority).key"),
-        "-copy_extensions", "copy", "-days", "\(days)", "-out", file("\(name).pem"))
-      return Identity(
-        certificate: [UInt8](try Data(contentsOf: URL(fileURLWithPath: file("\(name).pem")))),
-        key: [UInt8](try Data(contentsOf: URL(fileURLWithPath: file("\(name).key")))))
+      let made = try folder.identity(name, for: subject, by: authority, days: days, kind: kind)
+      return Identity(certificate: made.certificate, key: made.key)
     }
-
-    try authority("trusted")
-    try authority("unknown")
-    self.authority = try Data(contentsOf: URL(fileURLWithPath: file("trusted.pem")))
-    good = try identity("good", for: "example.test", by: "trusted")
-    wrongName = try identity("wrong", for: "other.test", by: "trusted")
-    expired = try identity("expired", for: "example.test", by: "trusted", days: -1)
+    authority = try folder.authority("trusted")
+    _ = try folder.authority("unknown")
+    good = try identity("good", for: "example.test")
+    wrongName = try identity("wrong", for: "other.test")
+    expired = try identity("expired", for: "example.test", days: -1)
     stranger = try identity("stranger", for: "example.test", by: "unknown")
-    address = try identity("address", for: "127.0.0.1", by: "trusted", kind: "IP")
+    address = try identity("address", for: "127.0.0.1", kind: "IP")
   }
 }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// 20 ms blocks of a sine at 48 kHz, and the Goertzel filter that finds it again.
-enum Signal {
-  static func tone(_ frequency: Double, amplitude: Double = 8_000, frames: Int, channels: Int = 1) -> [Int16] {
+/// A sine at 48 kHz, and the Goertzel filter that finds it again.
+package enum Signal {
+  package static func tone(_ frequency: Double, amplitude: Double = 8_000, frames: Int, channels: Int = 1) -> [Int16] {
     (0..<frames).flatMap { frame in
       let sample = Int16(amplitude * sin(2 * .pi * frequency * Double(frame) / 48_000))
       return repeatElement(sample, count: channels)
@@ -10,7 +10,7 @@ enum Signal {
   }
 
   /// The amplitude of `frequency` in mono samples at 48 kHz.
-  static func amplitude(of frequency: Double, in samples: some Collection<Int16>) -> Double {
+  package static func amplitude(of frequency: Double, in samples: some Collection<Int16>) -> Double {
     let coefficient = 2 * cos(2 * .pi * frequency / 48_000)
     var (s1, s2) = (0.0, 0.0)
     for sample in samples { (s1, s2) = (Double(sample) + coefficient * s1 - s2, s1) }
@@ -18,16 +18,7 @@ enum Signal {
   }
 
   /// The strongest of the frequencies.
-  static func dominant(among frequencies: [Double], in samples: some Collection<Int16>) -> Double? {
+  package static func dominant(among frequencies: [Double], in samples: some Collection<Int16>) -> Double? {
     frequencies.max { amplitude(of: $0, in: samples) < amplitude(of: $1, in: samples) }
-  }
-}
-
-/// The same bytes every run.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return state ^ (state >> 29)
   }
 }
