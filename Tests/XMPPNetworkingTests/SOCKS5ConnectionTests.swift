@@ -448,6 +448,14 @@ private final class ScriptedServer: Sendable {
 }
 
 /// Bytes that tell where they stand.
+/// What comes again and again; made once, since that takes other tests' time.
+private let period = (0..<1 << 16).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+
 private func pattern(_ count: Int, from start: Int = 0) -> ByteBuffer {
-  ByteBuffer(bytes: (start..<start + count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) })
+  var buffer = ByteBuffer()
+  while buffer.readableBytes < count {
+    let index = (start + buffer.readableBytes) % period.count
+    buffer.writeBytes(period[index..<min(period.count, index + count - buffer.readableBytes)])
+  }
+  return buffer
 }
