@@ -303,6 +303,8 @@ extension DataChannelTransport.Form {
 /// The threads on which files are read and written.
 enum FileThreads {
   static let shared = CodecThreads(count: 4, name: "file")
+  /// After so many bytes it is the turn of others on the same thread.
+  static let turn: Int64 = 4 << 20
   /// Where what comes in is hashed, beside the writing.
   static let hashing = CodecThreads(count: 4, name: "hash")
 }
