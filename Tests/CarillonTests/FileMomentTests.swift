@@ -95,6 +95,50 @@ struct FileMomentTests {
     }
   }
 
+  @Test("What the peer makes of the session while a file is put in its place changes nothing", arguments: [false, true])
+  func whilePlaced(isOver: Bool) async throws {
+    let server = InMemoryServer()
+    let (results, (gate, opening)) = (Log<Result<FileReceipt, CallError>>(), AsyncStream.makeStream(of: Void.self))
+    var handlers = Client.Handlers()
+    handlers.onFile = { offer in
+      do {
+        let receipt = try await offer.receive { _, chunks in
+          for await _ in gate {}
+          for try await _ in chunks {}
+        }
+        results.append(.success(receipt))
+      } catch {
+        results.append(.failure(error as? CallError ?? CallError(.failed, "\(error)")))
+      }
+    }
+    try await withRunning(server.makeClient(configuration("bob@localhost/desk")), handlers: handlers) { bob in
+      let features = ScriptedPeer.takingFiles
+      try await withScript(server, "mallory@localhost/script", features: features, acknowledges: false) { peer in
+        try await peer.offer(Self.file)
+        let accept = try IQ(
+          try await peer.next { $0.first("jingle", Jingle.namespace)?[attribute: "action"] == "session-accept" })
+        try await peer.request(InBandBytestream.Open(sid: "b1").element, to: FileStage.bobsAddress)
+        try await peer.sendBlock(0, Self.bytes[..<4096])
+        try await peer.sendBlock(1, Self.bytes[4096...])
+        try await peer.sendChecksum(of: Self.bytes)
+        try await peer.request(InBandBytestream.Close(sid: "b1").element, to: FileStage.bobsAddress)
+        try await until { await bob.isPlacing }
+        if isOver {
+          let end = Jingle(.sessionTerminate, sid: "s1", reason: Jingle.Reason(.cancel))
+          try await peer.request(end, to: FileStage.bobsAddress)
+        } else {
+          await peer.answer(accept, .unknownSession)
+          try await peer.settle(FileStage.bobsAddress)
+        }
+        #expect(results.entries.isEmpty)
+        opening.finish()
+        try await until { !results.entries.isEmpty }
+        #expect(try results.entries[0].get().size == 6_000)
+        try await until { await bob.hasNoTransfers }
+      }
+    }
+  }
+
   /// Bob, who gives one file.
   private func withGiver(_ path: String, _ body: @escaping @Sendable (ScriptedPeer) async throws -> Void) async throws {
     let server = InMemoryServer()
@@ -139,4 +183,8 @@ struct FileMomentTests {
     }
     #expect(FileManager.default.contentsEqual(atPath: path, andPath: folders.inbox + "/open"))
   }
+}
+
+extension Client {
+  fileprivate var isPlacing: Bool { transfers.values.contains(where: \.isBeingPlaced) }
 }
