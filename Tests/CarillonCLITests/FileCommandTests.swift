@@ -6,6 +6,16 @@ import Testing
 @testable import CarillonCLI
 
 @Suite struct FileCommandTests {
+  @Test("The bar bears whatever a peer says of the size, and what is there when it is more", arguments: [0.03, 1e12])
+  func bar(rate: Double) {
+    for (bytes, size) in [(1, Int64.max), (10, 1), (1, 0)] as [(Int64, Int64)] {
+      let bar = FileReporter.bar("film", FileProgress(bytes: bytes, size: size, bytesPerSecond: rate), width: 80)
+      #expect(bar.contains("film") && bar.count <= 80)
+    }
+    let slow = FileReporter.bar("film", FileProgress(bytes: 1, size: .max, bytesPerSecond: 0.03), width: 80)
+    #expect(slow.contains("99:59:59 left"))
+  }
+
   /// A folder that is gone at the end.
   private final class Folder {
     let path = NSTemporaryDirectory() + "carillon-send-\(UUID().uuidString)"

@@ -5,4 +5,7 @@
 
 /* fallocate(2) that leaves the file as long as it is. */
 int carillon_fallocate_keeping_size(int descriptor, off_t offset, off_t length);
+
+/* rename(2) that fails with EEXIST where there is something of the new name. */
+int carillon_rename_without_replacing(const char *path, const char *target);
 #endif

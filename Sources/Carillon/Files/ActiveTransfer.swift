@@ -75,13 +75,12 @@ final class ActiveTransfer {
   var thumbnail: BitsOfBinary?
   var source: (any FileSource)?
   var part: (any FileSink)?
-  /// How many bytes were there before.
-  var offset: Int64 = 0
-  var count: Int64 = 0
-  var startedAt: Instant?
-  /// When the last bytes were moved.
-  var movedAt: Instant?
+  /// Who moves the bytes, or did last.
+  var pump: PumpTurn?
+  var meter = TransferMeter()
   var sha256: String?
+  /// Whether all is there, and right, and is on the way to its place: what the peer does no longer matters.
+  var isBeingPlaced = false
   var isAnswered = false
   /// Whether the peer was told of this side's end, so that transports can be replaced.
   var hasSpoken = false

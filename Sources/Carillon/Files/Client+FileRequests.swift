@@ -97,8 +97,9 @@ extension Client {
       let wanted = transfer.file.range
       transfer.source = source
       transfer.file = file.description(of: source)
-      // The hash is that of the whole file: where its end is not sent, it is not known.
-      if let length = wanted?.length, let end = source.length, (wanted?.offset ?? 0) + length < end {
+      // The hash is that of the whole file: where its end is not sent, it is not known. The peer wrote the numbers, and
+      // they may be any.
+      if let length = wanted?.length, let end = source.length, length < end - (wanted?.offset ?? 0) {
         transfer.file.hashes = Hashes()
       }
     } catch {
@@ -149,8 +150,7 @@ extension PartialFile {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     for name in names where name.hasPrefix(".carillon-") && name.hasSuffix(".part.json") {
       let record = "\(directory)/\(name)"
-      guard let data = FileManager.default.contents(atPath: record),
-        let identity = try? JSONDecoder().decode(Identity.self, from: data), identity.peer == peer.description,
+      guard let identity = readRecord(record), identity.peer == peer.description,
         file.name ?? identity.name == identity.name, file.size ?? identity.size == identity.size,
         file.hashes.strongest.map({ "\($0.algorithm.rawValue):\($0.hexadecimal)" == identity.hash }) ?? true,
         let part = try? FileManager.default.attributesOfItem(atPath: String(record.dropLast(".json".count))),

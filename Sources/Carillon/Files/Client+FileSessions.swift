@@ -180,12 +180,13 @@ extension Client {
     case .unconfirmed(isAbsent: true):
       for transfer in session.transfers { carryOut(transfer.machine.peerIsGone(), of: transfer) }
     case .failed(let failure):
-      for transfer in session.transfers {
+      for transfer in session.transfers where !transfer.isBeingPlaced {
         if transfer.machine.isUndecidedAddition { carryOut(transfer.machine.ended(by: nil), of: transfer) }
         end(transfer, .failure(error(of: failure, transfer)))
       }
     case .violated(let error):
-      for transfer in session.transfers where !transfer.machine.isUndecidedAddition {
+      for transfer in session.transfers
+      where !transfer.machine.isUndecidedAddition && !transfer.isBeingPlaced {
         let what = "\(transfer.peer) answered with what cannot be understood: \(error)."
         fail(transfer, CallError(.protocolViolation, what, cause: error), telling: Jingle.Reason(.failedApplication))
       }
@@ -222,8 +223,7 @@ extension Client {
       let id = transfer.id
       spawn { await self.verify(hash, part, id) }
     case .finish(let outcome, let info):
-      if let info { transfer.session.jingle.sendInfo(info.element) }
-      finish(transfer, outcome)
+      finish(transfer, outcome, telling: info)
     case .fail(let failure, let reason): fail(transfer, error(of: failure, transfer), telling: reason)
     }
     pump(transfer.session)
@@ -275,27 +275,34 @@ extension Client {
     rearm()
   }
 
-  private func finish(_ transfer: ActiveTransfer, _ outcome: JingleCore.FileTransfer.Outcome) {
+  private func finish(
+    _ transfer: ActiveTransfer, _ outcome: JingleCore.FileTransfer.Outcome, telling info: FileInfo?
+  ) {
     switch outcome {
     case .sent(let isConfirmed):
       leave(transfer, outcome)
-      end(transfer, .success(receipt(of: transfer, path: nil, isConfirmed)))
+      let size = transfer.meter.offset + transfer.meter.count
+      end(transfer, .success(receipt(of: transfer, path: nil, size: size, isConfirmed)))
     case .received(let algorithm):
       let id = transfer.id
-      spawn { await self.publish(id, outcome, isVerified: algorithm?.isTrusted == true) }
+      transfer.isBeingPlaced = true
+      spawn { await self.publish(id, outcome, telling: info, isVerified: algorithm?.isTrusted == true) }
     }
   }
 
   private func publish(
-    _ id: UUID, _ outcome: JingleCore.FileTransfer.Outcome, isVerified: Bool
+    _ id: UUID, _ outcome: JingleCore.FileTransfer.Outcome, telling info: FileInfo?, isVerified: Bool
   ) async {
     guard let transfer = transfer(id), let part = transfer.part else { return }
     do throws(CallError) {
       let name = transfer.summary.name
       let path = try await part.place(as: (0...999).lazy.map { SafeFileName.numbered(name, $0) })
       transfer.sha256 = await part.sha256
+      let size = await part.count
+      // The sender may remove its own then.
+      if let info { transfer.session.jingle.sendInfo(info.element) }
       leave(transfer, outcome)
-      end(transfer, .success(receipt(of: transfer, path: path, isVerified)))
+      end(transfer, .success(receipt(of: transfer, path: path, size: size, isVerified)))
     } catch {
       let reason = Jingle.Reason(.failedApplication, text: "the file cannot be put in its place")
       fail(transfer, error, telling: reason)
@@ -310,13 +317,12 @@ extension Client {
     session.jingle.forget(transfer.content)
   }
 
-  private func receipt(of transfer: ActiveTransfer, path: String?, _ isConfirmed: Bool) -> FileReceipt {
+  private func receipt(of transfer: ActiveTransfer, path: String?, size: Int64, _ isConfirmed: Bool) -> FileReceipt {
     // Who sends knows only by the peer's word when all was there.
-    let end = transfer.direction == .sending ? SystemClock.now : transfer.movedAt ?? SystemClock.now
+    let end = transfer.direction == .sending ? SystemClock.now : transfer.meter.movedAt ?? SystemClock.now
     return FileReceipt(
       name: path.map { URL(fileURLWithPath: $0).lastPathComponent } ?? transfer.summary.name, path: path,
-      size: transfer.offset + transfer.count, bytes: transfer.count,
-      seconds: transfer.startedAt.map { (end - $0).inSeconds } ?? 0, way: transfer.way,
+      size: size, bytes: transfer.meter.count, seconds: transfer.meter.seconds(until: end), way: transfer.way,
       route: transfer.route, sha256: transfer.sha256 ?? "", isConfirmed: isConfirmed)
   }
 

@@ -215,6 +215,7 @@ extension Client {
 
   /// Lets go of what there is of a transport.
   func stopTransport(of transfer: ActiveTransfer) {
+    transfer.pump?.stop()
     if let stream = transfer.stream { spawn { await stream.close() } }
     transfer.stream = nil
     if let endpoint = transfer.dataChannel?.endpoint { spawn { await endpoint.close() } }

@@ -34,7 +34,7 @@ extension Client {
   ///     Conversations, Dino and Gajim handle one file a session. Files that are offered together are not uploaded.
   ///   - body: told what happens, beside each transfer.
   /// - Returns: what became of each file, in their order.
-  /// - Throws: `CallError` when files could not be offered together: one cannot be read, nobody is there.
+  /// - Throws: `CallError` when nothing could be offered: nobody is there, or takes files.
   public func send(
     _ files: [OutgoingFile], to peer: JID, together: Bool = false,
     _ body: @escaping @Sendable (FileTransfer) async -> Void = { _ in }
@@ -62,21 +62,30 @@ extension Client {
     _ files: [OutgoingFile], to peer: JID, _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async throws -> [Result<FileReceipt, CallError>] {
     try await waitUntilOnline()
-    let files = try files.map { ($0, try $0.open()) }
-    return try await offer(files, to: peer, feeders: files.map { file, source in { await file.feed(source) } }, body)
+    let opened = files.map { file in Result { () throws(CallError) in (file, try file.open()) } }
+    let readable = opened.compactMap { try? $0.get() }
+    guard !readable.isEmpty else { return opened.filled(with: []) }
+    return opened.filled(with: try await offer(readable, to: peer, feeds: true, body))
   }
 
-  /// Offers files in a session of their own.
+  /// Offers files in a session of their own: those that can be.
+  ///
+  /// - Parameter feeds: whether streams are to be read meanwhile.
   func offer(
-    _ files: [(OutgoingFile, any FileSource)], to peer: JID, feeders: [@Sendable () async -> Void] = [],
+    _ files: [(OutgoingFile, any FileSource)], to peer: JID, feeds: Bool = false,
     _ body: @escaping @Sendable (FileTransfer) async -> Void
   ) async throws -> [Result<FileReceipt, CallError>] {
     let device = try await fileDevice(of: peer)
-    let offers = try files.map { try Offer($0, of: $1, to: device) }
-    let session = try openSession(with: device, files: files.count)
-    let transfers = offers.map { $0.transfer(in: session, fileLimits) }
+    let attempts = files.map { file, source in
+      Result { () throws(CallError) in (file, try Offer(file, of: source, to: device)) }
+    }
+    let offers = attempts.compactMap { try? $0.get() }
+    guard !offers.isEmpty else { return attempts.filled(with: []) }
+    let session = try openSession(with: device, files: offers.count)
+    let transfers = offers.map { _, offer in offer.transfer(in: session, fileLimits) }
     begin(transfers)
-    return await inScope(transfers, feeders: feeders, body)
+    let feeders = !feeds ? [] : offers.map { file, offer in { @Sendable in await file.feed(offer.source) } }
+    return attempts.filled(with: await inScope(transfers, feeders: feeders, body))
   }
 
   /// Puts a file into a session that runs; nil when the session takes no more.
@@ -100,8 +109,12 @@ extension Client {
   func openSession(
     with device: (jid: JID, info: DiscoInfo), files count: Int
   ) throws(CallError) -> ActiveFileSession {
-    guard hasRoom(forFiles: count), let own = link?.address else {
-      throw CallError(.failed, "There are too many transfers already.")
+    guard let own = link?.address else {
+      throw CallError(.serverUnreachable, "The connection to the server went down before anything was offered.")
+    }
+    guard hasRoom(forFiles: count) else {
+      throw CallError(
+        .failed, "There are too many transfers already: \(Self.maximumTransfers) files may be under way at a time.")
     }
     let session = ActiveFileSession(
       JingleSession(
@@ -255,6 +268,16 @@ extension Client {
   }
 }
 
+extension Array {
+  /// What became of those that got so far, each in its place among those that did not.
+  fileprivate func filled<Attempt, Value>(
+    with results: [Result<Value, CallError>]
+  ) -> [Result<Value, CallError>] where Element == Result<Attempt, CallError> {
+    var rest = results[...]
+    return map { $0.flatMap { _ in rest.removeFirst() } }
+  }
+}
+
 extension OutgoingFile {
   /// What the peer is told of it.
   func description(of source: any FileSource) -> FileDescription {
@@ -303,6 +326,8 @@ extension DataChannelTransport.Form {
 /// The threads on which files are read and written.
 enum FileThreads {
   static let shared = CodecThreads(count: 4, name: "file")
+  /// After so many bytes it is the turn of others on the same thread.
+  static let turn: Int64 = 4 << 20
   /// Where what comes in is hashed, beside the writing.
   static let hashing = CodecThreads(count: 4, name: "hash")
 }

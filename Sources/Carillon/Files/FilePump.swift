@@ -7,80 +7,73 @@ import XMPPNetworking
 
 // Moving the bytes between the disk and the transport.
 extension Client {
-  /// A rate is told from then on.
-  private static let leastSeconds = 0.001
-
   func begin(_ part: JingleCore.FileTransfer.Part, of transfer: ActiveTransfer) {
     guard let stream = transfer.stream else { return }
-    transfer.offset = part.offset
-    transfer.startedAt = SystemClock.now
+    transfer.meter.start(from: part.offset, at: SystemClock.now)
     transfer.tell(.started(transfer.way, path: transfer.route, offset: part.offset))
-    let id = transfer.id
+    let (id, before, turn) = (transfer.id, transfer.pump, PumpTurn())
+    transfer.pump = turn
     if let source = transfer.source {
-      spawn { await self.sendFile(id, source, part, stream) }
+      spawn { await turn.run(after: before) { await self.sendFile(id, turn, source, part, stream) } }
     } else if let file = transfer.part {
       let algorithms = transfer.file.hashes.algorithms
-      spawn { await self.receiveFile(id, file, algorithms, part, stream) }
+      spawn { await turn.run(after: before) { await self.receiveFile(id, turn, file, algorithms, part, stream) } }
     }
   }
 
+  /// The transfer that a pump works for; nil when that is over, or another has taken its place.
+  private func transfer(_ id: UUID, of turn: PumpTurn) -> ActiveTransfer? {
+    turn.isStopped ? nil : transfer(id).flatMap { $0.result == nil ? $0 : nil }
+  }
+
   private func sendFile(
-    _ id: UUID, _ source: any FileSource, _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
+    _ id: UUID, _ turn: PumpTurn, _ source: any FileSource, _ part: JingleCore.FileTransfer.Part,
+    _ stream: any Bytestream
   ) async {
     do {
       let hashes = try await source.send(
-        part, over: stream, begun: { await self.begun(id) }, moved: { await self.moved($0, id) })
-      guard let hashes, let transfer = transfer(id) else { return }
+        part, over: stream, begun: { await self.begun(id, turn) }, moved: { await self.moved($0, id, turn) })
+      guard let hashes, let transfer = transfer(id, of: turn) else { return }
       transfer.sha256 = hashes.first { $0.algorithm == .sha256 }?.hexadecimal
       carryOut(transfer.machine.sentAll(Hashes(hashes), at: SystemClock.now), of: transfer)
       rearm()
       // Who has all may well have closed it by then.
       try? await stream.finish()
     } catch {
-      broke(id, error)
+      broke(id, turn, error)
     }
   }
 
   private func receiveFile(
-    _ id: UUID, _ file: any FileSink, _ algorithms: [HashAlgorithm], _ part: JingleCore.FileTransfer.Part,
-    _ stream: any Bytestream
+    _ id: UUID, _ turn: PumpTurn, _ file: any FileSink, _ algorithms: [HashAlgorithm],
+    _ part: JingleCore.FileTransfer.Part, _ stream: any Bytestream
   ) async {
     do {
       let isClosed = try await file.receive(
-        part, algorithms, from: stream, begun: { await self.begun(id) }, moved: { await self.moved($0, id) })
-      guard isClosed, let transfer = transfer(id) else { return }
+        part, algorithms, from: stream, begun: { await self.begun(id, turn) },
+        moved: { await self.moved($0, id, turn) })
+      guard isClosed, let transfer = transfer(id, of: turn) else { return }
       carryOut(transfer.machine.closedByPeer(at: SystemClock.now), of: transfer)
       rearm()
     } catch {
-      broke(id, error)
+      broke(id, turn, error)
     }
   }
 
-  /// The first byte moves. What was there before had to be hashed again until now, here and on the other side, which
-  /// takes none of a transfer's time.
-  private func begun(_ id: UUID) { transfer(id)?.startedAt = SystemClock.now }
+  private func begun(_ id: UUID, _ turn: PumpTurn) { transfer(id, of: turn)?.meter.begin(at: SystemClock.now) }
 
   /// - Returns: whether the transfer goes on.
-  private func moved(_ count: Int, _ id: UUID) -> Bool {
-    guard let transfer = transfer(id), transfer.result == nil else { return false }
+  private func moved(_ count: Int, _ id: UUID, _ turn: PumpTurn) -> Bool {
+    guard let transfer = transfer(id, of: turn) else { return false }
     let now = SystemClock.now
-    transfer.count += Int64(count)
-    transfer.movedAt = now
-    let seconds = transfer.startedAt.map { (now - $0).inSeconds } ?? 0
-    transfer.tell(
-      .progress(
-        FileProgress(
-          bytes: transfer.offset + transfer.count, size: transfer.file.size,
-          bytesPerSecond: seconds > Self.leastSeconds ? Double(transfer.count) / seconds : 0)))
+    transfer.tell(.progress(transfer.meter.move(count, of: transfer.file.size, at: now)))
     carryOut(transfer.machine.moved(count, at: now), of: transfer)
     rearm()
     return transfer.result == nil
   }
 
-  private func broke(_ id: UUID, _ error: any Error) {
-    // Another pump is at work then.
-    if error is ChunkPipe.Interrupted { return }
-    guard let transfer = transfer(id), transfer.result == nil else { return }
+  private func broke(_ id: UUID, _ turn: PumpTurn, _ error: any Error) {
+    guard let transfer = transfer(id, of: turn) else { return }
     if let error = error as? CallError {
       transfer.fileError = error
       carryOut(transfer.machine.end(.fileFailed), of: transfer)
@@ -100,7 +93,7 @@ extension FileSource {
   ///   - begun: told when what comes before it was read.
   ///   - moved: told of bytes that were handed over; answers whether to go on.
   /// - Returns: the hashes of the whole file, if that was sent to its end; nil when it is not to go on.
-  fileprivate func send(
+  func send(
     _ part: JingleCore.FileTransfer.Part, over stream: any Bytestream, begun: @Sendable () async -> Void,
     moved: @escaping @Sendable (Int) async -> Bool
   ) async throws -> [HashValue]? {
@@ -132,7 +125,7 @@ extension FileSink {
   ///   - begun: told when the rest of a file begins to come.
   ///   - moved: told of bytes that came; answers whether to go on.
   /// - Returns: whether the peer closed the stream. It is read until then, for what is too much to be seen.
-  fileprivate func receive(
+  func receive(
     _ part: JingleCore.FileTransfer.Part, _ algorithms: [HashAlgorithm], from stream: any Bytestream,
     begun: @Sendable () async -> Void, moved: @escaping @Sendable (Int) async -> Bool
   ) async throws -> Bool {

@@ -25,6 +25,8 @@ protocol FileSource: Actor {
 protocol FileSink: Actor {
   /// Whether what has come before a transfer broke off is of use to a later one.
   nonisolated var isResumable: Bool { get }
+  /// How many bytes of the file are there, those that came earlier included.
+  var count: Int64 { get }
   /// Of the whole file, in hexadecimal digits, once it has been put in its place.
   var sha256: String? { get }
   /// Begins to receive from `offset` on, for the first time or anew.

@@ -61,14 +61,9 @@ actor PartialFile {
     // Somebody else may be receiving the same file.
     for suffix in [""] + (1...9).map({ "-\($0)" }) {
       let path = stem + suffix + ".part"
-      let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-      guard descriptor >= 0 else { throw .output("\(path) cannot be opened or made") }
-      // Who had it before may have removed it meanwhile.
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isLinked(descriptor) {
-        opened = (descriptor, path)
-        break
-      }
-      close(descriptor)
+      guard let descriptor = try Self.take(path) else { continue }
+      opened = (descriptor, path)
+      break
     }
     guard let opened else {
       throw CallError(.output, "\(identity.name) is being received into \(directory) many times already.")
@@ -98,6 +93,28 @@ actor PartialFile {
     if descriptor >= 0 { close(descriptor) }
   }
 
+  /// Opens or makes a part that is nobody else's.
+  ///
+  /// - Returns: nil when somebody has it.
+  private static func take(_ path: String) throws(CallError) -> Int32? {
+    for _ in 0..<3 {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
+      guard descriptor >= 0 else { throw .output("\(path) cannot be opened or made") }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        close(descriptor)
+        return nil
+      }
+      // Who had it before may have removed it meanwhile, or put it in its place: then it is the user's.
+      if isNamed(path, descriptor) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_nlink > 1 else { return descriptor }
+        unlink(path)
+      }
+      close(descriptor)
+    }
+    return nil
+  }
+
   private static func checkSpace(in directory: String, for size: Int64) throws(CallError) {
     var status = statvfs()
     guard statvfs(directory, &status) == 0 else { return }
@@ -110,7 +127,7 @@ actor PartialFile {
   }
 
   /// Who else can write into the folder may have put a FIFO there, which would wait, or a link.
-  private static func readRecord(_ path: String) -> Identity? {
+  static func readRecord(_ path: String) -> Identity? {
     let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -131,7 +148,7 @@ actor PartialFile {
   /// Begins to receive from `offset` on. What is there before is hashed first.
   ///
   /// - Parameter algorithms: those that the sender's word will be in.
-  func begin(at offset: Int64, _ algorithms: some Sequence<HashAlgorithm>) throws(CallError) {
+  func begin(at offset: Int64, _ algorithms: some Sequence<HashAlgorithm>) async throws(CallError) {
     guard offset <= count else {
       throw CallError(
         .protocolViolation, "\(identity.name) would begin at byte \(offset), and what is before is not there.")
@@ -142,7 +159,7 @@ actor PartialFile {
     }
     reserved = count
     var hash = RunningHash(Set(algorithms).union([.sha256]))
-    try read(0..<count) { hash.update($0) }
+    try await read(0..<count) { hash.update($0) }
     self.hash = BackgroundHash(hash, on: FileThreads.hashing.next())
   }
 
@@ -183,14 +200,15 @@ actor PartialFile {
     if range == nil, let value = values.first(where: { $0.algorithm == algorithm }) { return value }
     var hash = RunningHash([algorithm])
     let start = min(range?.offset ?? 0, count)
-    try read(start..<min(count, start + (range?.length ?? count))) { hash.update($0) }
+    try await read(start..<min(count, start + (range?.length ?? count))) { hash.update($0) }
     values = hash.finish()
     if range == nil, algorithm == .sha256 { sha256 = values.first?.hexadecimal }
     return values.first
   }
 
-  /// Hands what is there over piece by piece.
-  private func read(_ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) -> Void) throws(CallError) {
+  /// Hands what is there over piece by piece. Between them there is time for others on the same thread, and for whoever
+  /// lets go of the part, which ends it.
+  private func read(_ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) -> Void) async throws(CallError) {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
     defer { buffer.deallocate() }
     var offset = range.lowerBound
@@ -200,6 +218,7 @@ actor PartialFile {
       guard length > 0 else { throw .output("\(path) cannot be read") }
       body(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
       offset += Int64(length)
+      if offset / FileThreads.turn != (offset - Int64(length)) / FileThreads.turn { await Task.yield() }
     }
   }
 
@@ -208,18 +227,29 @@ actor PartialFile {
   /// - Parameter names: the name and those to take instead, in this order.
   /// - Returns: the path.
   func publish(as names: some Sequence<String> & Sendable) async throws(CallError) -> String {
-    guard fsync(descriptor) == 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
     if sha256 == nil { _ = try await digest(.sha256, nil) }
+    guard fsync(descriptor) == 0 else { throw .output("\(identity.name) cannot be written to \(directory)") }
     for name in names {
       let target = "\(directory)/\(name)"
-      guard link(path, target) != 0 else {
-        fchmod(descriptor, 0o666 & ~Self.mask)
-        discard()
-        return target
+      guard move(to: target) else {
+        guard errno == EEXIST else { throw .output("\(target) cannot be made") }
+        continue
       }
-      guard errno == EEXIST else { throw .output("\(target) cannot be made") }
+      fchmod(descriptor, 0o666 & ~Self.mask)
+      unlink(recordPath)
+      release()
+      return target
     }
     throw CallError(.output, "There are too many files named like \(identity.name) in \(directory).")
+  }
+
+  /// Gives the part another name, if that is nobody's; else tells by `errno`.
+  private func move(to target: String) -> Bool {
+    if carillon_rename_without_replacing(path, target) == 0 { return true }
+    // Some file systems know one of the two only: network ones links, those of memory cards none.
+    guard errno == EINVAL || errno == ENOSYS, link(path, target) == 0 else { return false }
+    unlink(path)
+    return true
   }
 
   /// What new files are not to be allowed; asked for once, since asking changes it for a moment.

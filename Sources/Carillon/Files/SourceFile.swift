@@ -42,10 +42,18 @@ actor SourceFile {
   }
 
   /// Begins to read at `offset`. What stands before it is hashed first: the peer has it.
-  func begin(at offset: Int64) throws(CallError) {
+  ///
+  /// - Throws: `CallError(.input)`, or `CancellationError`.
+  func begin(at offset: Int64) async throws {
     hash = RunningHash([.sha256])
     self.offset = 0
-    while self.offset < offset, try next(Int(min(1 << 20, offset - self.offset))) != nil {}
+    while self.offset < offset {
+      let turn = self.offset / FileThreads.turn
+      guard try next(Int(min(1 << 20, offset - self.offset))) != nil else { return }
+      guard self.offset / FileThreads.turn != turn else { continue }
+      try Task.checkCancellation()
+      await Task.yield()
+    }
   }
 
   /// - Returns: what comes next, `count` bytes at most; nil at the end.

@@ -58,16 +58,17 @@ actor PartCleaner {
       return false
     }
     // With the lock, nobody begins to write to it before it is gone; and who did before, and has ended, changed it.
-    guard fstat(descriptor, &status) == 0, status.isStale(before), isLinked(descriptor) else { return false }
+    guard fstat(descriptor, &status) == 0, status.isStale(before), isNamed(path, descriptor) else { return false }
     unlink(path + ".json")
     return unlink(path) == 0
   }
 }
 
-/// Whether an open file still has a name.
-func isLinked(_ descriptor: Int32) -> Bool {
-  var status = stat()
-  return fstat(descriptor, &status) == 0 && status.st_nlink > 0
+/// Whether a path leads to an open file itself, and neither to a link to it nor to another file.
+func isNamed(_ path: String, _ descriptor: Int32) -> Bool {
+  var (file, named) = (stat(), stat())
+  return fstat(descriptor, &file) == 0 && lstat(path, &named) == 0
+    && (file.st_dev, file.st_ino) == (named.st_dev, named.st_ino)
 }
 
 extension PartialFile {

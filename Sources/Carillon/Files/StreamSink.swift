@@ -11,7 +11,7 @@ actor StreamSink: FileSink {
   /// What the file is read from.
   nonisolated let pipe = ChunkPipe()
   private nonisolated let thread: CodecThread
-  private var count: Int64 = 0
+  private(set) var count: Int64 = 0
   private var hash: RunningHash?
   private var values: [HashValue] = []
 

@@ -133,7 +133,8 @@ struct FileReporter: Sendable {
     let rate = "\(byteCount(Int64(progress.bytesPerSecond)))/s"
     guard let size = progress.size, size > 0 else { return "\(name)  \(byteCount(progress.bytes))  \(rate)" }
     let share = min(1, Double(progress.bytes) / Double(size))
-    let left = progress.bytesPerSecond > 0 ? Double(size - progress.bytes) / progress.bytesPerSecond : 0
+    // Whatever the peer says of the size, and however slow it is.
+    let left = progress.bytesPerSecond > 0 ? min(Double(size - progress.bytes) / progress.bytesPerSecond, 359_999) : 0
     let figures =
       "  \(Int(share * 100)) %  \(byteCount(progress.bytes)) of \(byteCount(size))  \(rate)  "
       + "\(Duration.seconds(left).clock) left"

@@ -16,7 +16,7 @@ extension FileTransfer {
       // Of an empty file, or one that is there but for its proof, nothing comes.
       plan.heard(at: now)
       if plan.direction == .receiving, plan.part.length == 0 { return complete(plan, at: now) }
-      self = .transferring(plan, Progress(plan.limits, at: now))
+      self = .transferring(plan, Progress(plan.limits, at: plan.beginning(after: now)))
       return .transfer(plan.part)
     case let state:
       self = state

@@ -30,6 +30,8 @@ package enum FileTransfer: ~Copyable {
     package var connection = Duration.seconds(90)
     /// For the next byte.
     package var stall = Duration.seconds(30)
+    /// Before the rest of a file flows, each side hashes what it has of it, from a disk that may be as slow as this.
+    package var rereadBytesPerSecond: Int64 = 20_000_000
     /// Fewer bytes than these in a window of that time are as good as none.
     package var minimumBytesPerSecond: Int64 = 256
     package var rateWindow = Duration.seconds(60)
@@ -109,6 +111,11 @@ package enum FileTransfer: ~Copyable {
     /// The peer was asked, and moved nothing since.
     var isAsked = false
 
+    /// When the rest of a file can begin to flow, on a transport that is there now.
+    func beginning(after now: Instant) -> Instant {
+      now + .milliseconds(part.offset / max(1, limits.rereadBytesPerSecond / 1000))
+    }
+
     /// The peer has just done something.
     mutating func heard(at now: Instant) {
       asks = now + limits.silence
@@ -127,6 +134,7 @@ package enum FileTransfer: ~Copyable {
     /// The receiver said that it has all, and this side has not yet told that all was sent.
     var isConfirmed = false
 
+    /// - Parameter now: when bytes can begin to flow.
     init(_ limits: Limits, at now: Instant) {
       stalls = now + limits.stall
       windowEnds = now + limits.rateWindow
