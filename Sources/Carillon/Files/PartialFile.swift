@@ -40,6 +40,8 @@ actor PartialFile {
   private(set) var count: Int64
   /// Where the room ends that the disk holds ready.
   private var reserved: Int64
+  /// Where what the disk writes already ends.
+  private var writing: Int64
   /// Of what is there, as long as it is known without reading it again.
   private var hash: BackgroundHash?
   /// Of the whole file, in hexadecimal digits, once it was asked for.
@@ -78,6 +80,7 @@ actor PartialFile {
     let record = Self.readRecord(recordPath)
     count = resumes && record == identity ? min(Int64(status.st_size), identity.size ?? 0) : 0
     reserved = count
+    writing = count
     do throws(CallError) {
       if let size = identity.size { try Self.checkSpace(in: directory, for: size - Int64(status.st_blocks) * 512) }
       guard ftruncate(descriptor, off_t(count)) == 0 else { throw .output("\(path) cannot be written") }
@@ -158,6 +161,7 @@ actor PartialFile {
       count = offset
     }
     reserved = count
+    writing = count
     var hash = RunningHash(Set(algorithms).union([.sha256]))
     try await read(0..<count) { hash.update($0) }
     self.hash = BackgroundHash(hash, on: FileThreads.hashing.next())
@@ -178,7 +182,19 @@ actor PartialFile {
         rest = UnsafeRawBufferPointer(rebasing: rest[written...])
       }
     }
+    writeAlong()
     await hash?.update(bytes)
+  }
+
+  /// Has the disk write all along, and waits for it where it falls far behind: else all that waited in memory is written at
+  /// the end, which takes longer than the sender waits where there is much of it.
+  private func writeAlong() {
+    let piece: Int64 = 16 << 20
+    while count - writing >= piece {
+      carillon_begin_writing(descriptor, off_t(writing), off_t(piece))
+      if writing >= 8 * piece { carillon_finish_writing(descriptor, off_t(writing - 8 * piece), off_t(piece)) }
+      writing += piece
+    }
   }
 
   /// Has the disk hold room ready for what comes next, in large pieces: that halves what writing costs. No more than one
@@ -238,9 +254,18 @@ actor PartialFile {
       fchmod(descriptor, 0o666 & ~Self.mask)
       unlink(recordPath)
       release()
+      syncFolder()
       return target
     }
     throw CallError(.output, "There are too many files named like \(identity.name) in \(directory).")
+  }
+
+  /// Has the disk know the name as well: the sender may remove its own file then.
+  private func syncFolder() {
+    let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
   }
 
   /// Gives the part another name, if that is nobody's; else tells by `errno`.
