@@ -261,15 +261,19 @@ extension FileTransfer {
 
   /// Gives the file that the peer asks for.
   ///
-  /// - Parameter file: all that is to be told of it.
+  /// - Parameter file: all that is to be told of it. Without a range it is given as a whole or not at all.
   package mutating func accept(giving file: FileDescription, at now: Instant) -> Action {
     let state = leave()
     switch consume state {
     case .offered(var plan) where plan.direction == .sending:
       guard let part = Part(plan.file.range, of: file.size) else { return fail(.outsideFile) }
-      // Ranges are understood in any case.
       var answer = file
-      answer.range = .init(offset: plan.file.range?.offset, length: plan.file.range?.length)
+      if file.range != nil {
+        answer.range = .init(offset: plan.file.range?.offset, length: plan.file.range?.length)
+      } else if part != Part(nil, of: file.size) {
+        // A pipe has no parts.
+        return fail(.outsideFile)
+      }
       plan.file = answer
       plan.part = part
       self = .connecting(plan, until: now + plan.limits.connection)
@@ -312,6 +316,11 @@ extension FileTransfer {
     case .proposed(let plan, _):
       if plan.isAddition, reason?.isAboutFile != true { return .fail(.notAdded, telling: nil) }
       return .fail(Failure(declinedFor: reason), telling: nil)
+    case .connecting(var plan, _) where isSuccess && plan.part.length == 0:
+      // Nothing was to be moved.
+      if plan.direction == .sending { return finishConfirmed() }
+      plan.sessionIsOver = true
+      return conclude(plan)
     case .transferring(var plan, let progress) where isSuccess:
       // What was sent is still under way, or this side is yet to hear that the last of it went out.
       plan.sessionIsOver = true
@@ -385,6 +394,8 @@ extension FileTransfer.Plan {
     file.range = answer.range?.isExplicit == true ? answer.range : answer.range.flatMap { _ in wanted }
     // A sender that answers without a range knows none, and begins at the beginning.
     guard answer.range == nil || file.range?.offset ?? 0 == wanted?.offset ?? 0 else { return nil }
-    return FileTransfer.Part(file.range, of: file.size)
+    let part = FileTransfer.Part(file.range, of: file.size)
+    if answer.range != nil, let most = wanted?.length, let part, part.length ?? .max > most { return nil }
+    return part
   }
 }

@@ -47,6 +47,9 @@ package struct Hashes: Hashable, Sendable {
   /// Nothing was told, or nothing that is understood.
   package var isEmpty: Bool { values.isEmpty && announced.isEmpty }
 
+  /// Functions were named, and no value was told, not even one by a function that is unknown.
+  package var isAnnouncement: Bool { values.isEmpty && unknown.isEmpty && !announced.isEmpty }
+
   /// The one to hold the data against. Where it is not trusted, data that matches may still have been made to match.
   package var strongest: HashValue? { values.max { $0.algorithm < $1.algorithm } }
 
