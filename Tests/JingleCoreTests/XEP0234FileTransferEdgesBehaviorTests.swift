@@ -122,6 +122,35 @@ private func checksum(_ hashes: Hashes, range: FileDescription.Range? = nil) -> 
     }
   }
 
+  @Test func `Who wants the whole file asks for its end, too, where a part in the middle is offered`() {
+    let values = Hashes([HashValue(.sha256, of: Array(data[2..<5]))])
+    for (offset, length, asked, start) in [
+      (2, 3, 0, 0), (2, 3, 2, 2), (2, 3, 4, 4), (2, 3, 9, 9), (2, 3, 11, 0), (0, 3, 0, 0),
+    ] as [(Int64, Int64, Int64, Int64)] {
+      var part = announcing
+      part.range = .init(offset: offset, length: length, hashes: values)
+      let side = FileSide(answering: part, .receiving)
+      var answer = announcing
+      answer.range = .init(offset: start)
+      #expect(side(.accept(from: asked)) == .accept(answer))
+      #expect(side(.ready) == .transfer(.init(offset: start, length: 10 - start)))
+      let sending = FileSide(proposing: part, .sending).after([.accepted(answer)])
+      #expect(sending(.ready) == .transfer(.init(offset: start, length: 10 - start)))
+      // What is offered is taken where nothing else is wanted.
+      let content = FileSide(answering: part, .receiving)
+      #expect(content(.accept()) == .accept(part))
+      #expect(content(.ready) == .transfer(.init(offset: offset, length: length)))
+    }
+    // A part that ends with the file keeps its hash, and where no size is told its end is all that is known.
+    var rest = announcing
+    rest.range = .init(offset: 4, length: 6, hashes: values)
+    #expect(FileSide(answering: rest, .receiving)(.accept(from: 4)) == .accept(rest))
+    rest.size = nil
+    let endless = FileSide(answering: rest, .receiving)
+    rest.range = .init(offset: 0, length: 10)
+    #expect(endless(.accept(from: 0)) == .accept(rest))
+  }
+
   @Test func `No more is taken than was asked for`() {
     let wanted = FileDescription.Range(offset: 2, length: 3)
     let others: [FileDescription.Range] = [.init(offset: 2, length: 4), .init(offset: 2), .init(offset: 2, length: 8)]

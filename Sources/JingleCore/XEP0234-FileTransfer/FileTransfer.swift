@@ -231,21 +231,24 @@ package enum FileTransfer: ~Copyable {
 extension FileTransfer {
   /// Takes the file that the peer offers.
   ///
-  /// - Parameter offset: where to begin, when the file's beginning is there already or the peer wants to leave it out;
-  ///   nil is where the peer says. A peer that knows no ranges begins at the beginning all the same: `transfer` tells.
+  /// - Parameter offset: where to begin, when the file's beginning is there already or the peer wants to leave it out,
+  ///   with all that follows; nil is the part that the peer offers. A peer that knows no ranges begins at the beginning
+  ///   all the same: `transfer` tells.
   package mutating func accept(from offset: Int64? = nil, at now: Instant) -> Action {
     let state = leave()
     switch consume state {
     case .offered(var plan) where plan.direction == .receiving:
       guard let offered = Part(plan.file.range, of: plan.file.size) else { return fail(.outsideFile) }
       plan.part = offered
-      if let offset, offset != offered.offset, plan.file.range != nil {
+      let size = plan.file.size
+      let isCutShort = size != nil && !offered.reachesEnd(of: size)
+      if let offset, offset != offered.offset || isCutShort, plan.file.range != nil {
         // A beginning that is longer than the file is that of another one.
-        let end = offered.length.map { offered.offset + $0 }
+        let end = size ?? offered.length.map { offered.offset + $0 }
         let start = offset > end ?? .max ? 0 : offset
         plan.part = Part(offset: start, length: end.map { $0 - start })
-        // Its end is written only where the peer wrote one.
-        let length = plan.file.range?.length == nil ? nil : plan.part.length
+        // Its end is written only where the peer wrote one, and it is the only one known.
+        let length = plan.file.range?.length == nil || size != nil ? nil : plan.part.length
         plan.file.range = .init(offset: start, length: length)
       }
       guard plan.part.length ?? 0 <= plan.limits.maximumLength else { return fail(.tooLarge) }
