@@ -391,4 +391,19 @@ struct FileStreamTests {
     #expect(try await IncomingFile.removeParts(in: folders.inbox) == 1)
     await #expect(throws: CallError.self) { try await IncomingFile.removeParts(in: folders.inbox + "/absent") }
   }
+
+  @Test(
+    "A stream, which comes by once, is hashed by whatever function can still be told",
+    arguments: [
+      (Hashes(), HashAlgorithm.sha3512), (Hashes([HashValue(.sha1, of: [1, 2])]), .sha512),
+      (Hashes([HashValue(.sha1, of: [1, 2])], announced: [.blake2b256]), .blake2b256),
+      (Hashes([HashValue(.sha512, of: [1, 2])]), .sha512),
+    ])
+  func laterChecksum(told: Hashes, algorithm: HashAlgorithm) async throws {
+    let sink = StreamSink(on: FileThreads.shared.next())
+    try await sink.begin(at: 0, told.algorithms)
+    try await sink.append(ByteBuffer(bytes: [1, 2]))
+    #expect(await sink.digest(algorithm, nil) == HashValue(algorithm, of: [1, 2]))
+    await sink.end(after: nil)
+  }
 }

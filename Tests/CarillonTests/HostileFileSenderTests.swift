@@ -93,6 +93,16 @@ struct HostileFileSenderTests {
     }
   }
 
+  @Test("Of a file that is offered from its middle, and of which nothing is here, all is asked for")
+  func restOfNothing() async throws {
+    try await withFileStage { stage in
+      var file = Self.file()
+      file.range = .init(offset: 4096)
+      let start = try await stage.resume(file, Self.bytes)
+      #expect(start == 0)
+    }
+  }
+
   @Test("More than there is room for is told before anything is sent")
   func noRoom() async throws {
     try await withFileStage { stage in

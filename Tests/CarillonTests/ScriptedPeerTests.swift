@@ -341,6 +341,26 @@ struct ScriptedPeerTests {
     }
   }
 
+  @Test func `what files need is told in disco, as each specification wants it`() async throws {
+    try await withScript(server, "bob@localhost/desk") { bob in
+      try await withClient(server, "alice@localhost/laptop", onCall: { _ in }) { alice in
+        let question = XMLElement("query", namespace: DiscoInfo.namespace)
+        bob.link.send(IQ(id: "disco", to: alice.configuration.account, .get(question)).element)
+        let answer = try await bob.next { $0[attribute: "id"] == "disco" && $0[attribute: "type"] == "result" }
+        let features = try #require(answer.children.first).children.compactMap { $0[attribute: "var"] }
+        let wanted = [
+          "urn:xmpp:jingle:apps:file-transfer:5", "urn:xmpp:jingle:transports:s5b:1",
+          "urn:xmpp:jingle:transports:ibb:1", "http://jabber.org/protocol/ibb", "urn:xmpp:hashes:2",
+          "urn:xmpp:hash-function-text-names:sha-256", "urn:xmpp:hash-function-text-names:id-blake2b512",
+          "urn:xmpp:bob", "urn:xmpp:thumbs:1", "jabber:x:oob",
+        ]
+        #expect(Set(wanted).subtracting(features).isEmpty)
+        // What is asked to be fetched at once would not be.
+        #expect(!features.contains("jabber:iq:oob"))
+      }
+    }
+  }
+
   @Test func `malformed requests are answered as such and leave nothing behind`() async throws {
     try await withClient(server, "alice@localhost/laptop", onCall: { _ in }) { alice in
       let own = alice.configuration.account

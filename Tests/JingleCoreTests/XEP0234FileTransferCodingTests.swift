@@ -220,7 +220,44 @@ import XMPPCore
     #expect(try FileDescription(read.element) == read)
   }
 
+  @Test func `Of several descriptions in one language the first is written`() throws {
+    let file = FileDescription(
+      descriptions: [.init("a"), .init("b", language: "de"), .init("c"), .init("d", language: "DE"), .init("")])
+    #expect(try FileDescription(file.element).descriptions == [.init("a"), .init("b", language: "de")])
+    #expect(file.element.children[0].children.count == 2)
+    let read = try Self.file("<desc xml:lang='de'>a</desc><desc xml:lang='DE'>b</desc>")
+    #expect(read.descriptions == [.init("a", language: "de")])
+  }
+
   // MARK: Bad input
+
+  @Test func `A file that nobody is to send is refused, and one that both might is an offer`() throws {
+    let offer = Self.offer("")
+    #expect(throws: StanzaError.self) {
+      try jingle(offer.replacing("senders='initiator'", with: "senders='none'"))
+    }
+    let added = offer.replacing("session-initiate", with: "content-add")
+    #expect(throws: StanzaError.self) {
+      try jingle(added.replacing("senders='initiator'", with: "senders='none'"))
+    }
+    // Gajim answers so, and others leave it out.
+    for senders in ["senders='both'", ""] {
+      #expect(try jingle(offer.replacing("senders='initiator'", with: senders)).contents[0].senders == .both)
+    }
+    let removal = """
+      <jingle xmlns='urn:xmpp:jingle:1' action='content-remove' sid='1'><content name='a' senders='none'/></jingle>
+      """
+    #expect(try jingle(removal).contents.count == 1)
+  }
+
+  @Test func `Numbers have digits only, whatever the schema's types allow besides`() throws {
+    for text in ["+1", "-0", "１", "1\u{301}", "1_000", "18446744073709551616", "00000000000000000001"] {
+      #expect(throws: StanzaError.self, "\(text)") { try Self.file("<size>\(text)</size>") }
+      #expect(throws: StanzaError.self, "\(text)") { try Self.file("<range offset='\(text)'/>") }
+      #expect(throws: StanzaError.self, "\(text)") { try Self.file("<range length='\(text)'/>") }
+    }
+    #expect(try Self.file("<size>\n 007\t</size>").size == 7)
+  }
 
   @Test(arguments: [
     "<size>-1</size>", "<size/>", "<size>1e9</size>", "<size>1.5</size>",

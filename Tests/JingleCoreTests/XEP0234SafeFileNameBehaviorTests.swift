@@ -22,6 +22,9 @@ import Testing
       ("a\u{0}b.txt", "ab.txt"), ("a\nb\r\u{1B}[31m.txt", "ab[31m.txt"), ("a\u{7F}\u{85}\u{9B}b", "ab"),
       ("invoice\u{202E}fdp.exe", "invoicefdp.exe"), ("\u{2066}a\u{2069}\u{200F}\u{200E}\u{61C}.txt", "a.txt"),
       ("a\u{2028}b\u{2029}c", "abc"), ("\u{FEFF}a\u{200B}\u{2060}\u{AD}b", "ab"), ("a\u{E0041}b", "ab"),
+      // Letters and marks that show nothing.
+      ("\u{200D}", "file"), ("\u{3164}\u{115F}\u{FFA0}", "file"), ("\u{200C}-rf", "rf"), ("a.txt\u{200D}", "a.txt"),
+      ("a.jpg\u{3164}\u{3164}.exe", "a.jpg.exe"), ("a\u{34F}b", "ab"), ("❤️.png", "❤️.png"), ("می‌خواهم", "می‌خواهم"),
       // What others' file systems do not have.
       ("a:b*c?d\"e<f>g|h.txt", "a_b_c_d_e_f_g_h.txt"), ("CON", "_CON"), ("con.txt", "_con.txt"),
       ("Com1.tar.gz", "_Com1.tar.gz"), ("CONSOLE", "CONSOLE"),

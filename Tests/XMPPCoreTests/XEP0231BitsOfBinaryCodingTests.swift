@@ -89,6 +89,19 @@ import XMPPCore
     #expect(BitsOfBinary.ContentID(uri: text) == nil)
   }
 
+  @Test func `A URI may write any sign of a name in hexadecimal digits`() throws {
+    let name = "sha1+8f35fef110ffc5df08d579a50083ff9308fb6242@bob.xmpp.org"
+    let cid = try #require(BitsOfBinary.ContentID(name))
+    let uri = "cid:" + name.replacing("+", with: "%2B").replacing("@", with: "%40")
+    #expect(BitsOfBinary.ContentID(uri: uri) == cid)
+    #expect(BitsOfBinary.ContentID(uri: uri)?.hash != nil)
+    let odd = try #require(BitsOfBinary.ContentID("a%2Bb@example.org"))
+    #expect(BitsOfBinary.ContentID(uri: odd.uri) == odd)
+    for broken in ["cid:a%", "cid:a%2", "cid:a%2x", "cid:a%+1b", "cid:a%20b", "cid:a%00", "cid:%C3%A9", "cid:%"] {
+      #expect(BitsOfBinary.ContentID(uri: broken) == nil, "\(broken)")
+    }
+  }
+
   @Test func `Malformed data is refused, and a malformed age is none`() throws {
     let whole = BitsOfBinary([1, 2, 3], type: "image/png").element
     for (name, value) in [("cid", nil), ("cid", "a b"), ("type", nil), ("type", "png"), ("type", "image/png/x")] {

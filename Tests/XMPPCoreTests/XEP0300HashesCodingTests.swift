@@ -94,6 +94,16 @@ import XMPPCore
     #expect(hashes == Hashes([first, HashValue(.sha1, of: [2])], announced: [.sha512]))
   }
 
+  @Test func `What is computed on the way is what can be trusted, or else all that was told`() {
+    let weak = HashValue(.sha1, of: [1])
+    let strong = HashValue(.sha256, of: [1])
+    #expect(Hashes([weak, strong], announced: [.sha512]).algorithms == [.sha256])
+    #expect(Hashes([weak], announced: [.sha512]).algorithms == [.sha1, .sha512])
+    #expect(Hashes([weak]).algorithms == [.sha1])
+    #expect(Hashes(announced: [.sha512, .sha1]).algorithms == [.sha512, .sha1])
+    #expect(Hashes().algorithms.isEmpty)
+  }
+
   @Test func `A value takes the place of its announcement`() {
     var hashes = Hashes(announced: [.sha256, .sha1])
     hashes.formUnion(Hashes([HashValue(.sha256, of: [1])]))

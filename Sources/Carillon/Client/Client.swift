@@ -119,6 +119,7 @@ public actor Client {
           ICETransport.namespace, DTLSFingerprint.namespace, JingleMessage.namespace, RTPInfo.namespace,
           RTPFeedback.namespace, RTPHeaderExtension.namespace, ContentGroup.feature, RTPSource.feature,
           Capabilities.namespace, InBandBytestream.namespace, BitsOfBinary.namespace, Thumbnail.namespace,
+          OutOfBandData.noteNamespace,
         ] + FileTransferWay.allCases.flatMap(\.features) + FileDescription.features + HashAlgorithm.features),
       node: "urn:carillon")
   }

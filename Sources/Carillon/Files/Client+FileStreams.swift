@@ -35,7 +35,7 @@ extension Client {
     if let size = transfer.file.size, size > configuration.maximumFileSize ?? .max {
       return carryOut(transfer.machine.end(.tooLarge), of: transfer)
     }
-    transfer.decision = .receive(from: nil)
+    transfer.decision = .receive(from: 0)
     proceed(transfer.session)
   }
 

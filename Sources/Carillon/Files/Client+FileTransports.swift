@@ -79,7 +79,7 @@ extension Client {
       transfer.part = part
       let count = await part.count
       guard transfer.result == nil else { return await part.end(after: nil) }
-      transfer.decision = .receive(from: count == 0 ? nil : count)
+      transfer.decision = .receive(from: count)
       proceed(transfer.session)
     } catch {
       transfer.fileError = error

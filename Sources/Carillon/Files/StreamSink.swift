@@ -23,8 +23,9 @@ actor StreamSink: FileSink {
     guard offset == 0, count == 0 else {
       throw CallError(.protocolViolation, "A file that is received as a stream comes whole, from its beginning.")
     }
-    // It does not come by again: where no function was told, the checksum may be in any.
-    hash = RunningHash(Set(algorithms.isEmpty ? HashAlgorithm.allCases : algorithms).union([.sha256]))
+    // It does not come by again: where no function was told that can be trusted, the checksum may be in any.
+    let isTold = algorithms.contains(where: \.isTrusted)
+    hash = RunningHash(Set(isTold ? algorithms : HashAlgorithm.allCases).union([.sha256]))
   }
 
   func append(_ bytes: ByteBuffer) async throws {

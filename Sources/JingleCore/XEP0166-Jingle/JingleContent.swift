@@ -195,6 +195,10 @@ extension Jingle.Content {
       default: break
       }
     }
+    // Neither an offer nor a request (XEP-0234 §4.1).
+    if senders == .none, description?.file != nil, action == .sessionInitiate || action == .contentAdd {
+      throw .badRequest("file \(name) is sent by nobody")
+    }
   }
 
   func element(in action: Jingle.Action) -> XMLElement {

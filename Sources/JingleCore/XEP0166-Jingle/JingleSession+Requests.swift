@@ -150,9 +150,18 @@ extension JingleSession {
   }
 
   private mutating func processInfo(_ payloads: [XMLElement]) throws(StanzaError) {
-    guard payloads.allSatisfy({ understoodInfo.contains($0.namespace) }) else { throw .unsupportedInfo }
+    guard payloads.allSatisfy(isUnderstood) else { throw .unsupportedInfo }
     acknowledged()
     outputs += payloads.map { .event(.receivedInfo($0)) }
+  }
+
+  /// Whether news can be taken: of files, only those that are known and well-formed; of calls all that have the
+  /// namespace, because Conversations ends a call at any error.
+  ///
+  /// - Specification: XEP-0166 §6.8
+  private func isUnderstood(_ payload: XMLElement) -> Bool {
+    guard understoodInfo.contains(payload.namespace) else { return false }
+    return payload.namespace != FileInfo.namespace || FileInfo(payload) != nil
   }
 
   private mutating func processDescription(_ described: [Jingle.Content]) throws(StanzaError) {

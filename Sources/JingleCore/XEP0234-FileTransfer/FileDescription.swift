@@ -49,6 +49,11 @@ package struct FileDescription: Hashable, Sendable {
       self.text = text
       self.language = language
     }
+
+    /// Whether it is in the language of another: there is to be one text a language.
+    ///
+    /// - Specification: RFC 4647 §2
+    fileprivate func isInLanguage(of other: Text) -> Bool { language?.lowercased() == other.language?.lowercased() }
   }
 
   /// Part of a file: with neither offset nor length it is all of it, and says only that ranges are understood.
@@ -103,8 +108,8 @@ extension FileDescription {
         mediaTypes[child.name] = mediaTypes[child.name] ?? MediaType.checked(child.text)
       case "desc" where !child.text.isEmpty && descriptions.count < Self.maximumDescriptions:
         let language = child[attribute: "xml:lang"].flatMap { Jingle.isName($0) ? $0 : nil }
-        if descriptions.contains(where: { $0.language == language }) { continue }
-        descriptions.append(Text(child.text.cut(to: Self.maximumTextLength), language: language))
+        let text = Text(child.text.cut(to: Self.maximumTextLength), language: language)
+        if !descriptions.contains(where: text.isInLanguage(of:)) { descriptions.append(text) }
       case "range":
         guard range == nil else { throw .badRequest("a file has two ranges") }
         range = try Range(child)
@@ -124,7 +129,8 @@ extension FileDescription {
     }
     var element = XMLElement("file", namespace: Self.namespace)
     if let date { element.append(child("date", DateTime.format(date))) }
-    for text in descriptions {
+    for (index, text) in descriptions.enumerated()
+    where !text.text.isEmpty && !descriptions[..<index].contains(where: text.isInLanguage(of:)) {
       var description = child("desc", text.text)
       description[attribute: "xml:lang"] = text.language
       element.append(description)

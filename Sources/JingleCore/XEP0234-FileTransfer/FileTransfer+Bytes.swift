@@ -192,6 +192,15 @@ extension FileTransfer {
   private mutating func receivedChecksum(_ hashes: Hashes, _ range: FileDescription.Range?) -> Action {
     let state = leave()
     switch consume state {
+    // It may come at any time: the sender reads the file while this side makes up its mind.
+    case .proposed(var plan, let until) where plan.direction == .receiving:
+      plan.learn(hashes, range)
+      self = .proposed(plan, until: until)
+      return .wait
+    case .offered(var plan) where plan.direction == .receiving:
+      plan.learn(hashes, range)
+      self = .offered(plan)
+      return .wait
     case .connecting(var plan, let until) where plan.direction == .receiving:
       plan.learn(hashes, range)
       self = .connecting(plan, until: until)
@@ -200,8 +209,13 @@ extension FileTransfer {
       plan.learn(hashes, range)
       self = .transferring(plan, progress)
       return .wait
-    case .awaitingChecksum(var plan, _):
+    case .awaitingChecksum(var plan, let until):
       plan.learn(hashes, range)
+      // With names alone, the values are still to come.
+      if hashes.isAnnouncement || (hashes.isEmpty && range?.hashes.isAnnouncement == true) {
+        self = .awaitingChecksum(plan, until: until)
+        return .wait
+      }
       return conclude(plan)
     case let state:
       self = state
@@ -212,6 +226,9 @@ extension FileTransfer {
   private mutating func receivedReceipt() -> Action {
     let state = leave()
     switch consume state {
+    // The receiver may know before this side that bytes can flow, of which none are to.
+    case .connecting(let plan, _) where plan.direction == .sending && plan.part.length == 0:
+      return finishConfirmed()
     // Before all was sent it cannot be true.
     case .transferring(let plan, var progress)
     where plan.direction == .sending && progress.count == plan.part.length:

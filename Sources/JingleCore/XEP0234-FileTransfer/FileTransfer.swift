@@ -239,21 +239,24 @@ package enum FileTransfer: ~Copyable {
 extension FileTransfer {
   /// Takes the file that the peer offers.
   ///
-  /// - Parameter offset: where to begin, when the file's beginning is there already or the peer wants to leave it out;
-  ///   nil is where the peer says. A peer that knows no ranges begins at the beginning all the same: `transfer` tells.
+  /// - Parameter offset: where to begin, when the file's beginning is there already or the peer wants to leave it out,
+  ///   with all that follows; nil is the part that the peer offers. A peer that knows no ranges begins at the beginning
+  ///   all the same: `transfer` tells.
   package mutating func accept(from offset: Int64? = nil, at now: Instant) -> Action {
     let state = leave()
     switch consume state {
     case .offered(var plan) where plan.direction == .receiving:
       guard let offered = Part(plan.file.range, of: plan.file.size) else { return fail(.outsideFile) }
       plan.part = offered
-      if let offset, offset != offered.offset, plan.file.range != nil {
+      let size = plan.file.size
+      let isCutShort = size != nil && !offered.reachesEnd(of: size)
+      if let offset, offset != offered.offset || isCutShort, plan.file.range != nil {
         // A beginning that is longer than the file is that of another one.
-        let end = offered.length.map { offered.offset + $0 }
+        let end = size ?? offered.length.map { offered.offset + $0 }
         let start = offset > end ?? .max ? 0 : offset
         plan.part = Part(offset: start, length: end.map { $0 - start })
-        // Its end is written only where the peer wrote one.
-        let length = plan.file.range?.length == nil ? nil : plan.part.length
+        // Its end is written only where the peer wrote one, and it is the only one known.
+        let length = plan.file.range?.length == nil || size != nil ? nil : plan.part.length
         plan.file.range = .init(offset: start, length: length)
       }
       guard plan.part.length ?? 0 <= plan.limits.maximumLength else { return fail(.tooLarge) }
@@ -269,15 +272,19 @@ extension FileTransfer {
 
   /// Gives the file that the peer asks for.
   ///
-  /// - Parameter file: all that is to be told of it.
+  /// - Parameter file: all that is to be told of it. Without a range it is given as a whole or not at all.
   package mutating func accept(giving file: FileDescription, at now: Instant) -> Action {
     let state = leave()
     switch consume state {
     case .offered(var plan) where plan.direction == .sending:
       guard let part = Part(plan.file.range, of: file.size) else { return fail(.outsideFile) }
-      // Ranges are understood in any case.
       var answer = file
-      answer.range = .init(offset: plan.file.range?.offset, length: plan.file.range?.length)
+      if file.range != nil {
+        answer.range = .init(offset: plan.file.range?.offset, length: plan.file.range?.length)
+      } else if part != Part(nil, of: file.size) {
+        // A pipe has no parts.
+        return fail(.outsideFile)
+      }
       plan.file = answer
       plan.part = part
       self = .connecting(plan, until: now + plan.limits.connection)
@@ -320,6 +327,11 @@ extension FileTransfer {
     case .proposed(let plan, _):
       if plan.isAddition, reason?.isAboutFile != true { return .fail(.notAdded, telling: nil) }
       return .fail(Failure(declinedFor: reason), telling: nil)
+    case .connecting(var plan, _) where isSuccess && plan.part.length == 0:
+      // Nothing was to be moved.
+      if plan.direction == .sending { return finishConfirmed() }
+      plan.sessionIsOver = true
+      return conclude(plan)
     case .transferring(var plan, let progress) where isSuccess:
       // What was sent is still under way, or this side is yet to hear that the last of it went out.
       plan.sessionIsOver = true
@@ -393,6 +405,8 @@ extension FileTransfer.Plan {
     file.range = answer.range?.isExplicit == true ? answer.range : answer.range.flatMap { _ in wanted }
     // A sender that answers without a range knows none, and begins at the beginning.
     guard answer.range == nil || file.range?.offset ?? 0 == wanted?.offset ?? 0 else { return nil }
-    return FileTransfer.Part(file.range, of: file.size)
+    let part = FileTransfer.Part(file.range, of: file.size)
+    if answer.range != nil, let most = wanted?.length, let part, part.length ?? .max > most { return nil }
+    return part
   }
 }

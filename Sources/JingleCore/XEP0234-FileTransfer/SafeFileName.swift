@@ -55,7 +55,9 @@ package enum SafeFileName {
   private static func cleaned(_ part: Substring.UnicodeScalarView) -> String {
     let visible = part.filter(isVisible).map { reserved.contains($0) ? "_" : $0 }
     // A name that begins so is hidden, or taken for an option; one that ends so is another one to some file systems.
-    let start = visible.drop { $0.properties.isWhitespace || $0 == "." || $0 == "-" || $0.properties.isMark }
+    let start = visible.drop {
+      $0.properties.isWhitespace || $0 == "." || $0 == "-" || $0.properties.isMark || isJoiner($0)
+    }
     return String(String.UnicodeScalarView(start)).trimmingEnd()
   }
 
@@ -68,22 +70,26 @@ package enum SafeFileName {
   private static let devices: Set<String> = Set(
     ["CON", "PRN", "AUX", "NUL"] + (0...9).flatMap { ["COM\($0)", "LPT\($0)"] })
 
-  /// Neither a control, nor a mark of format such as those of direction, nor the end of a line. The joiners inside
-  /// words and pictures stay.
+  /// Neither a control, nor a mark of format such as those of direction, nor the end of a line, nor a letter that shows
+  /// nothing. The joiners inside words and pictures stay, and what chooses between forms of a sign.
   private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator, .unassigned, .surrogate: false
-    case .format: scalar == "\u{200C}" || scalar == "\u{200D}"
-    default: true
+    case .format: isJoiner(scalar)
+    default: !scalar.properties.isDefaultIgnorableCodePoint || scalar.properties.isVariationSelector
     }
   }
+
+  fileprivate static func isJoiner(_ scalar: Unicode.Scalar) -> Bool { scalar == "\u{200C}" || scalar == "\u{200D}" }
 }
 
 extension String {
-  /// Without white space and full stops at the end.
+  /// Without white space, full stops and joiners at the end.
   fileprivate func trimmingEnd() -> String {
     var scalars = Substring(self).unicodeScalars
-    while let last = scalars.last, last.properties.isWhitespace || last == "." { scalars.removeLast() }
+    while let last = scalars.last, last.properties.isWhitespace || last == "." || SafeFileName.isJoiner(last) {
+      scalars.removeLast()
+    }
     return String(scalars)
   }
 }

@@ -115,11 +115,27 @@ extension BitsOfBinary {
 
     /// The name in a URI `cid:…`; nil when it is another URI.
     package init?(uri: String) {
-      guard uri.prefix(4).lowercased() == "cid:" else { return nil }
-      self.init(String(uri.dropFirst(4)))
+      guard
+        uri.utf8.count <= 4 + 3 * Self.maximumLength, uri.prefix(4).lowercased() == "cid:",
+        let text = Self.decoded(uri.dropFirst(4))
+      else { return nil }
+      self.init(text)
     }
 
-    package var uri: String { "cid:\(text)" }
+    package var uri: String { "cid:\(text.replacing("%", with: "%25"))" }
+
+    /// With the signs for which `%` and two hexadecimal digits stand; nil when a `%` stands for nothing.
+    private static func decoded(_ text: Substring) -> String? {
+      let parts = text.utf8.split(separator: UInt8(ascii: "%"), omittingEmptySubsequences: false)
+      var bytes = Array(parts[0])
+      for part in parts.dropFirst() {
+        let digits = String(decoding: part.prefix(2), as: UTF8.self)
+        guard let byte = [UInt8](hexadecimal: digits)?.first else { return nil }
+        bytes.append(byte)
+        bytes += part.dropFirst(2)
+      }
+      return String(decoding: bytes, as: UTF8.self)
+    }
 
     private static func hash(in text: String) -> HashValue? {
       guard text.hasSuffix(domain) else { return nil }

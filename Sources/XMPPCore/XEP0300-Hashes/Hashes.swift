@@ -47,13 +47,20 @@ package struct Hashes: Hashable, Sendable {
   /// Nothing was told, or nothing that is understood.
   package var isEmpty: Bool { values.isEmpty && announced.isEmpty }
 
+  /// Functions were named, and no value was told, not even one by a function that is unknown.
+  package var isAnnouncement: Bool { values.isEmpty && unknown.isEmpty && !announced.isEmpty }
+
   /// The one to hold the data against. Where it is not trusted, data that matches may still have been made to match.
   package var strongest: HashValue? { values.max { $0.algorithm < $1.algorithm } }
 
   package subscript(algorithm: HashAlgorithm) -> HashValue? { values.first { $0.algorithm == algorithm } }
 
-  /// The functions to compute while the data goes by, so that it need not be read again.
-  package var algorithms: [HashAlgorithm] { strongest.map { [$0.algorithm] } ?? announced }
+  /// The functions to compute while the data goes by, so that it need not be read again: that of a value that can be
+  /// trusted, or else all that were told, for a better one may come.
+  package var algorithms: [HashAlgorithm] {
+    guard let strongest else { return announced }
+    return strongest.algorithm.isTrusted ? [strongest.algorithm] : [strongest.algorithm] + announced
+  }
 
   /// Adds what was told later. A value that is there holds against another one.
   package mutating func formUnion(_ later: Hashes) {
