@@ -92,7 +92,7 @@ struct ReceiveCommand: AsyncParsableCommand {
         // Two files cannot go to one stream.
         if isStream, offer.host == nil, isTaken.exchange(true, ordering: .relaxed) { return await offer.decline() }
         let reporter = FileReporter(console, .incoming)
-        let peer = offer.peer
+        let (peer, name) = (offer.peer, offer.file.name)
         reporter.offered(offer.file, by: peer, sid: offer.sid, at: offer.host)
         if let host = offer.host, let refusal {
           reporter.ignored(offer.file, by: peer, sid: offer.sid, at: host, refusal)
@@ -124,7 +124,7 @@ struct ReceiveCommand: AsyncParsableCommand {
           ended.yield(nil)
         } catch {
           let failure = CommandFailure(error)
-          if !once { console.failure(failure) }
+          if !once { console.failure(failure, of: name, isFinal: false) }
           ended.yield(failure)
         }
       }
