@@ -14,7 +14,8 @@ package struct HTTPSClient: Sendable {
     package var certificateAuthorities: String?
     /// How long the connection may take, and again TLS.
     package var connectTimeout = Duration.seconds(15)
-    /// How long nothing may move in either direction, be it the server's fault or of who takes or gives the bytes.
+    /// How long nothing of the request or the answer may move, be it the server's fault or of who takes or gives the
+    /// bytes.
     package var idleTimeout = Duration.seconds(60)
     package var maximumRedirections = 5
     /// Where to find hosts instead of what DNS says.
@@ -305,7 +306,13 @@ package final class HTTPSDownload: AsyncSequence {
         received += UInt64(bytes.readableBytes)
         guard received <= limit, start <= limit - received else { throw tooLarge }
         if bytes.readableBytes > 0 { return bytes }
-      case .end: isComplete = true
+      case .end:
+        isComplete = true
+        guard let length, start + received != length else { continue }
+        // A part may be smaller than the one that was asked for.
+        throw start + received < length
+          ? HTTPSError(.connectionLost, "\(url.host) ended the answer before all was there.")
+          : HTTPSError(.protocolViolation, "\(url.host) sends more than the \(length) bytes that it tells of.")
       case nil:
         try Task.checkCancellation()
         throw HTTPSError(.connectionLost, "\(url.host) closed the connection before all was there.")
@@ -329,7 +336,7 @@ package final class HTTPSDownload: AsyncSequence {
         throw HTTPSError(.protocolViolation, "\(url.host) sends another part than the one that was asked for.")
       }
       start = offset
-      length = range.total ?? declared.map { offset.addingReportingOverflow($0).partialValue }
+      length = range.total ?? declared.map { offset > .max - $0 ? .max : offset + $0 }
     case 301, 302, 303, 307, 308:
       guard let next = head.headers.first(name: "Location").flatMap(url.resolving) else {
         throw HTTPSError(.redirection, "\(url.host) sends us on to what is no https URL.")
@@ -340,8 +347,12 @@ package final class HTTPSDownload: AsyncSequence {
     default:
       throw HTTPSError.status(Int(head.status.code), reason: head.status.reasonPhrase, of: url.host, to: "download")
     }
-    if let encoding = head.headers.first(name: "Content-Encoding"), encoding.lowercased() != "identity" {
-      throw HTTPSError(.protocolViolation, "\(url.host) packs the file (\(Printable.shortened(encoding))) unasked.")
+    let codings =
+      head.headers[canonicalForm: "Content-Encoding"].filter { $0.lowercased() != "identity" }
+      + head.headers[canonicalForm: "Transfer-Encoding"].filter { $0.lowercased() != "chunked" }
+    if let coding = codings.first {
+      throw HTTPSError(
+        .protocolViolation, "\(url.host) packs the file (\(Printable.shortened(String(coding)))) unasked.")
     }
     contentType = head.headers.first(name: "Content-Type").map { Printable.shortened($0) }
     if let length, length > limit { throw tooLarge }

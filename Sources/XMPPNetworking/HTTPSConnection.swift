@@ -25,9 +25,9 @@ enum HTTPSConnection {
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .connect(host: address ?? url.host, port: url.port)
       .flatMapThrowing { channel in
-        let handler = HTTPSHandshake(tls, target, timeout: TimeAmount(connectTimeout), ready: ready)
-        try channel.pipeline.syncOperations.addHandlers(
-          IdleStateHandler(allTimeout: TimeAmount(idleTimeout)), handler)
+        let handler = HTTPSHandshake(
+          tls, target, timeout: TimeAmount(connectTimeout), idleTimeout: TimeAmount(idleTimeout), ready: ready)
+        try channel.pipeline.syncOperations.addHandler(handler)
         try handler.start()
         return channel
       }
@@ -54,22 +54,27 @@ enum HTTPSCommand: Sendable {
 }
 
 /// Lets HTTP begin only when the server has shown a certificate for the host that was meant: a request may carry a
-/// password. Ends a connection on which nothing moves.
+/// password.
 private final class HTTPSHandshake: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
 
   private let tls: TLSClient
   private let target: ConnectionTarget
   private let timeout: TimeAmount
+  private let idleTimeout: TimeAmount
   private var ready: EventLoopPromise<HTTPSChannel>?
   private var tlsHandler: NIOSSLClientHandler?
   private var context: ChannelHandlerContext?
   private var deadline: Scheduled<Void>?
 
-  init(_ tls: TLSClient, _ target: ConnectionTarget, timeout: TimeAmount, ready: EventLoopPromise<HTTPSChannel>) {
+  init(
+    _ tls: TLSClient, _ target: ConnectionTarget, timeout: TimeAmount, idleTimeout: TimeAmount,
+    ready: EventLoopPromise<HTTPSChannel>
+  ) {
     self.tls = tls
     self.target = target
     self.timeout = timeout
+    self.idleTimeout = idleTimeout
     self.ready = ready
   }
 
@@ -95,11 +100,6 @@ private final class HTTPSHandshake: ChannelInboundHandler {
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     switch event {
     case TLSUserEvent.handshakeCompleted: established(context)
-    case is IdleStateHandler.IdleStateEvent:
-      let error = HTTPSError(.timedOut, "\(target): Nothing was sent or received for too long.")
-      fail(error)
-      context.fireErrorCaught(error)
-      drop()
     case HTTPSCommand.drop:
       fail(HTTPSError(.cancelled, "The connection to \(target) was cancelled."))
       drop()
@@ -130,6 +130,9 @@ private final class HTTPSHandshake: ChannelInboundHandler {
     deadline?.cancel()
     do {
       try context.pipeline.syncOperations.addHTTPClientHandlers()
+      // Behind these, since of a head that never ends, or of preliminary answers, bytes may come for ever.
+      try context.pipeline.syncOperations.addHandlers(
+        IdleStateHandler(allTimeout: idleTimeout), HTTPSPatience(target))
       let channel = try HTTPSChannel(wrappingChannelSynchronously: context.channel)
       self.ready = nil
       ready.succeed(channel)
@@ -150,5 +153,20 @@ private final class HTTPSHandshake: ChannelInboundHandler {
     guard let context, let tlsHandler else { return }
     let below = try? context.pipeline.syncOperations.context(handler: tlsHandler)
     (below ?? context).close(promise: nil)
+  }
+}
+
+/// Ends a connection on which neither the request nor the answer gets on.
+private final class HTTPSPatience: ChannelInboundHandler {
+  typealias InboundIn = HTTPClientResponsePart
+
+  private let target: ConnectionTarget
+
+  init(_ target: ConnectionTarget) { self.target = target }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard event is IdleStateHandler.IdleStateEvent else { return context.fireUserInboundEventTriggered(event) }
+    context.fireErrorCaught(HTTPSError(.timedOut, "\(target): Nothing was sent or received for too long."))
+    context.pipeline.fireUserInboundEventTriggered(HTTPSCommand.drop)
   }
 }

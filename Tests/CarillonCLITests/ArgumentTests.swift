@@ -6,6 +6,18 @@ import Testing
 @testable import CarillonCLI
 
 @Suite struct ArgumentTests {
+  @Test("What commands say of themselves has no breaks but those of paragraphs and examples, so that it fits any width")
+  func discussions() {
+    func check(_ command: any ParsableCommand.Type) {
+      let lines = command.configuration.discussion.split(separator: "\n", omittingEmptySubsequences: false)
+      for (line, next) in zip(lines, lines.dropFirst()) where !line.isEmpty && !next.isEmpty {
+        #expect(next.hasPrefix("  "), "\(command): \(next)")
+      }
+      for subcommand in command.configuration.subcommands { check(subcommand) }
+    }
+    check(CarillonCommand.self)
+  }
+
   @Test(
     "Durations are read as people write them",
     arguments: [

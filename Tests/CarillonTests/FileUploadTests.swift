@@ -22,6 +22,7 @@ struct FileUploadTests {
     let messages = Log<XMLElement>()
     let received = Log<Result<FileReceipt, CallError>>()
     let links = Log<String>()
+    let sids = Log<String>()
 
     init() async throws {
       web = try await WebServer()
@@ -103,6 +104,7 @@ struct FileUploadTests {
       var handlers = Client.Handlers()
       handlers.onSharedFile = { [self] offer in
         links.append("\(offer.file.name) at \(offer.host ?? "")")
+        sids.append(offer.sid)
         do {
           received.append(.success(try await offer.receive(into: inbox)))
         } catch {
@@ -490,6 +492,22 @@ struct FileUploadTests {
     #expect(world.web.requests.count == 1 && world.messages.entries.isEmpty)
   }
 
+  @Test("A media type that is none does not become a header")
+  func mediaType() async throws {
+    let world = try await World()
+    let path = try world.make("a", [1])
+    try await withPair(world, world.server()) { [bob] alice in
+      for type in ["text/plain\r\nX-Evil: 1", "", "text", "text/plain; charset=utf-8"] {
+        var file = file(path, .upload)
+        file.mediaType = type
+        _ = try await alice.send(file, to: bob)
+      }
+    }
+    let types = world.web.requests.filter { $0.head.method == .PUT }.map { $0.head.headers["Content-Type"] }
+    #expect(types == Array(repeating: ["application/octet-stream"], count: 3) + [["text/plain; charset=utf-8"]])
+    #expect(world.requested.entries.map { $0[attribute: "content-type"] } == types.map(\.first))
+  }
+
   @Test("A server that takes it with 200 has it")
   func ok() async throws {
     let world = try await World()
@@ -724,6 +742,80 @@ struct FileUploadTests {
     #expect(world.web.requests.last?.head.headers.first(name: "Range") == "bytes=600000-")
     #expect(world.names == ["photo.jpg"])
     #expect(FileManager.default.contents(atPath: world.inbox + "/photo.jpg") == Data(data))
+  }
+
+  @Test(
+    "A file that changed between two parts is fetched anew, and not put together of both", arguments: [true, false])
+  func changed(isHashed: Bool) async throws {
+    let world = try await World()
+    let (old, new) = (bytes(1_000_000), bytes(1_000_000).map { ~$0 })
+    world.web.react(to: "/f", .truncated(old, missing: 400_000), .file(new))
+    let hash = isHashed ? HashValue(.sha256, of: new) : nil
+    let result = try await receive(
+      world, shared(world.web.url("/f"), size: 1_000_000, hash: hash, date: .seconds(1_700_000_000)),
+      shared(world.web.url("/f"), size: 1_000_000, hash: hash, id: "s2", date: .seconds(1_700_000_000)))
+    #expect(result[0].failure?.code == .connectivity)
+    #expect(try result[1].get().isConfirmed == isHashed)
+    #expect(world.names == ["photo.jpg"])
+    #expect(FileManager.default.contents(atPath: world.inbox + "/photo.jpg") == Data(new))
+    #expect(world.web.requests.map { $0.head.headers.first(name: "Range") }
+      == (isHashed ? [nil, "bytes=600000-", nil] : [nil, nil]))
+  }
+
+  @Test(
+    "Where a server has no rest of a file, or another one, it is fetched from its beginning, once",
+    arguments: [416, 206])
+  func noRest(status: Int) async throws {
+    let world = try await World()
+    let data = bytes(1_000_000)
+    let hash = HashValue(.sha256, of: data)
+    let range = "bytes \(status == 416 ? "*" : "5-9")/10"
+    let refusal = WebServer.Reaction.status(status, headers: ["Content-Range": range])
+    world.web.react(to: "/f", .truncated(data, missing: 400_000), refusal, .file(data))
+    world.web.react(to: "/g", .truncated(data, missing: 400_000), refusal)
+    let (first, again) = (
+      shared(world.web.url("/f"), size: 1_000_000, hash: hash),
+      shared(world.web.url("/f"), size: 1_000_000, hash: hash, id: "s2")
+    )
+    let bad = shared(world.web.url("/g"), name: "g", size: 1_000_000, hash: hash, id: "s3")
+    let result = try await receive(
+      world, first, again, bad, shared(world.web.url("/g"), name: "g", size: 1_000_000, hash: hash, id: "s4"))
+    #expect(try result[1].get().size == 1_000_000)
+    #expect(result[3].failure != nil && world.web.paths.count == 6)
+    #expect(FileManager.default.contents(atPath: world.inbox + "/photo.jpg") == Data(data))
+  }
+
+  @Test("A server that gives the rest piece by piece is asked for the next")
+  func smallParts() async throws {
+    let world = try await World()
+    let data = bytes(1000)
+    world.web.react(to: "/f", .truncated(data, missing: 900), .part(data, 100..<300), .part(data, 300..<1000))
+    let hash = HashValue(.sha256, of: data)
+    let result = try await receive(
+      world, shared(world.web.url("/f"), size: 1000, hash: hash),
+      shared(world.web.url("/f"), size: 1000, hash: hash, id: "s2"),
+      shared(world.web.url("/f"), size: 1000, hash: hash, id: "s3"))
+    #expect(result[1].failure?.code == .connectivity)
+    #expect(try result[2].get().bytes == 700)
+    #expect(FileManager.default.contents(atPath: world.inbox + "/photo.jpg") == Data(data))
+  }
+
+  @Test("What cannot be gone on with is not kept")
+  func notResumable() async throws {
+    let world = try await World()
+    world.web.react(to: "/f", .truncated(bytes(1000), missing: 1))
+    let result = try await receive(world, shared(world.web.url("/f"), size: 1000))
+    #expect(result[0].failure?.code == .connectivity)
+    #expect(world.names.isEmpty)
+  }
+
+  @Test("A message's id does not grow without bound in what is told and remembered of it")
+  func longIDs() async throws {
+    let world = try await World()
+    world.web.react(to: "/f", .file([1]))
+    let id = String(repeating: "x", count: 10_000)
+    _ = try await receive(world, shared(world.web.url("/f"), id: id), shared(world.web.url("/f"), id: id))
+    #expect(world.sids.entries.allSatisfy { $0.utf8.count < 1000 } && world.sids.entries.count == 2)
   }
 
   @Test("A bare link is fetched, under a safe name that nothing else has, and not called verified")

@@ -17,6 +17,8 @@ final class WebServer: Sendable {
     case silence
     /// What there is to fetch, with its length, from any offset.
     case file([UInt8])
+    /// A part of what there is to fetch, whatever is asked for.
+    case part([UInt8], Range<Int>)
     /// Promises as many bytes and closes when these are missing.
     case truncated([UInt8], missing: Int)
     /// Bytes without end, one piece a pause.
@@ -119,6 +121,9 @@ final class WebServer: Sendable {
       case .status(let status, let headers):
         send(context, status, headers.map { ($0, $1) } + [("Content-Length", "0")], [])
       case .file(let bytes): give(bytes, context)
+      case .part(let bytes, let range):
+        let part = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(bytes.count)"
+        send(context, 206, [("Content-Range", part), ("Content-Length", "\(range.count)")], Array(bytes[range]))
       case .truncated(let bytes, let missing):
         send(context, 200, [("Content-Length", "\(bytes.count)")], Array(bytes.dropLast(missing)), isWhole: false)
         context.close(promise: nil)

@@ -71,6 +71,9 @@ extension IntegrationTests {
           let errors = outcome.events.filter { $0.name == "error" }
           #expect(errors.map { $0.string("file") } == [large] && errors.first?.number("exitCode") == 10)
         }
+        // Who goes on receiving does not end with it.
+        let refusal = try await receiver.event("error")
+        #expect(refusal.string("file") == URL(filePath: large).lastPathComponent && refusal.number("exitCode") == nil)
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: inbox).count == 4)
     }

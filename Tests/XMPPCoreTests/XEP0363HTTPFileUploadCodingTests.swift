@@ -220,6 +220,7 @@ import XMPPCore
     arguments: [
       ("https://a/b/c.txt?d/e", "c.txt"), ("https://a/tr%C3%A8s", "très"), ("https://a/", nil), ("https://a/%FF", nil),
       ("https://a/%2", "%2"), ("https://a/..%2F..%2Fetc%2Fpasswd", "../../etc/passwd"), ("https://a/%zz", "%zz"),
+      ("https://a/%+a", "%+a"), ("https://a/100%-b", "100%-b"),
     ] as [(String, String?)])
   func names(text: String, expected: String?) throws {
     #expect(try #require(HTTPSURL(text)).fileName == expected)

@@ -27,8 +27,8 @@ final class FakeWebServer: Sendable {
     case silence
     /// Reads nothing more.
     case stopReading
-    /// Bytes that are no HTTP.
-    case nonsense
+    /// These bytes as they stand, and then again and again the others, with a pause before each; HTTP or not.
+    case verbatim(String, again: String = "")
     case hangUp
   }
 
@@ -133,11 +133,12 @@ final class FakeWebServer: Sendable {
         send(context, 200, [], [])
         sendEndlessly(context)
       case .raw(let status, let headers, let body): answer(context, status, headers, Array(body.utf8))
-      case .nonsense:
-        let below = try? context.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
-        below?.fireChannelRead(NIOAny(ByteBuffer()))
-        let encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
-        encoder?.writeAndFlush(NIOAny(ByteBuffer(string: "220 mail.example.test ESMTP\r\n\r\n")), promise: nil)
+      case .verbatim(let text, let again):
+        guard let encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {
+          return
+        }
+        encoder.writeAndFlush(NIOAny(ByteBuffer(string: text)), promise: nil)
+        if !again.isEmpty { drip(again, NIOLoopBound(encoder, eventLoop: context.eventLoop)) }
       case .silence, .stopReading, .refuse, .hangUp: break
       }
     }
@@ -148,6 +149,14 @@ final class FakeWebServer: Sendable {
       let context = NIOLoopBound(context, eventLoop: context.eventLoop)
       context.value.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(piece))))
         .assumeIsolated().whenSuccess { self.sendEndlessly(context.value) }
+    }
+
+    private func drip(_ text: String, _ context: NIOLoopBound<ChannelHandlerContext>) {
+      context.value.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(50)) {
+        guard context.value.channel.isActive else { return }
+        context.value.writeAndFlush(NIOAny(ByteBuffer(string: text)), promise: nil)
+        self.drip(text, context)
+      }
     }
 
     private func send(_ context: ChannelHandlerContext, _ status: Int, _ headers: [(String, String)], _ body: [UInt8]) {

@@ -294,6 +294,66 @@ import XMPPCore
     }
   }
 
+  @Test("Answers that are not proper HTTP, or of another coding than was asked for, are refused")
+  func improper() async throws {
+    let reactions: [String: FakeWebServer.Reaction] = [
+      "/mail": .verbatim("220 mail.example.test ESMTP\r\n\r\n"),
+      "/packed": .verbatim(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\n1"),
+      "/coded": .verbatim("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n"),
+      "/both": .verbatim(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n1\r\n1\r\n0\r\n\r\n"),
+      "/twice": .verbatim("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12"),
+      "/negative": .verbatim("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n12"),
+      "/headers": .verbatim("HTTP/1.1 200 OK\r\n" + String(repeating: "A: b\r\n", count: 300) + "\r\n"),
+      "/header": .verbatim("HTTP/1.1 200 OK\r\nA: " + String(repeating: "b", count: 100_000)),
+    ]
+    try await with(reactions, { $0.idleTimeout = .seconds(5) }) { _, client, url in
+      for path in reactions.keys.sorted() {
+        await expect(.protocolViolation, "\(path)") { _ = try await fetch(client, url(path)) }
+      }
+    }
+  }
+
+  @Test("Preliminary answers are passed over")
+  func preliminary() async throws {
+    let answer = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    try await with([
+      "/get": .verbatim(answer + "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"),
+      "/put": .verbatim(answer + "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"),
+    ]) { _, client, url in
+      let got = try await fetch(client, url("/get"))
+      #expect(got.bytes == Array("1".utf8))
+      try await client.upload(to: url("/put"), length: 1) { try await $0.send(ByteBuffer(bytes: [1])) }
+    }
+  }
+
+  @Test(
+    "What moves without getting on is given up",
+    arguments: [
+      ("HTTP/1.1 200 OK\r\n", "A"), ("", "HTTP/1.1 102 Processing\r\n\r\n"),
+      ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "a"),
+    ])
+  func drips(beginning: String, again: String) async throws {
+    try await with(["/f": .verbatim(beginning, again: again)], { $0.idleTimeout = .seconds(1) }) { _, client, url in
+      await expect(.timedOut) { _ = try await fetch(client, url("/f")) }
+      guard !beginning.contains("200") else { return }
+      await expect(.timedOut) { try await client.upload(to: url("/f"), length: 0) { _ in } }
+    }
+  }
+
+  @Test("A part that is not all that was asked for is not taken for it", arguments: [0, 3])
+  func shortPart(offset: Int) async throws {
+    let part = ("Content-Range", "bytes \(offset)-\(offset + 1)/10")
+    try await with(["/f": .raw(206, headers: [part, ("Content-Length", "2")], body: "12")]) { _, client, url in
+      await expect(.connectionLost) { _ = try await fetch(client, url("/f"), offset: UInt64(offset)) }
+    }
+    let more = ("Content-Range", "bytes \(offset)-\(offset + 1)/1")
+    try await with(["/f": .raw(206, headers: [more, ("Content-Length", "2")], body: "12")]) { _, client, url in
+      await expect(.protocolViolation) { _ = try await fetch(client, url("/f"), offset: UInt64(offset)) }
+    }
+  }
+
   @Test("Refusals are named by their status", arguments: [204, 400, 403, 404, 410, 429, 500])
   func refusedDownload(status: Int) async throws {
     try await with(["/f": .status(status)]) { _, client, url in

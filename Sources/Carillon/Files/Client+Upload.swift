@@ -117,7 +117,8 @@ extension Client {
     guard let size = source.length else { throw CallError.sizeNeeded }
     transfer.show(of: self)
     return try await carryOut(transfer) {
-      try await $0.upload(file.mediaType ?? "application/octet-stream", source, size, $1)
+      // It goes into a header.
+      try await $0.upload(MediaType.checked(file.mediaType) ?? MediaType.octetStream, source, size, $1)
     }
   }
 

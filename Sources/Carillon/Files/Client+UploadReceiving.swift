@@ -26,6 +26,7 @@ extension Client {
     guard let onSharedFile = handlers.onSharedFile, handlers.allowsFile?(from) ?? true, web.isNew(message) else {
       return true
     }
+    let id = WebTransfers.id(of: message)
     for file in shared {
       guard let url = file.sources.httpsURLs.first else {
         logger.info("shared file without an https URL", metadata: ["peer": "\(from)"])
@@ -35,7 +36,7 @@ extension Client {
         logger.info("too many transfers for a shared file", metadata: ["peer": "\(from)"])
         break
       }
-      offer(file.file, url, by: from, sid: message.id ?? StanzaID.random(using: &random), onSharedFile)
+      offer(file.file, url, by: from, sid: id ?? StanzaID.random(using: &random), onSharedFile)
     }
     return true
   }
@@ -98,54 +99,70 @@ extension Client {
       peer: transfer.peer.bare.description, name: link.file.name ?? name, size: size,
       date: link.file.date.map { DateTime.format($0) },
       hash: link.hash.map { "\($0.algorithm.rawValue):\($0.hexadecimal)" })
-    // Without a date or a hash, another file of the same name and size could not be told apart.
-    let resumes = identity.date != nil || identity.hash != nil
+    // Whether all parts are of one and the same file is known only by its hash: what lies at a URL may change.
+    let resumes = size != nil && link.hash != nil
     var part = try size.map { _ in
       try PartialFile(of: identity, in: directory, resumes: resumes, on: FileThreads.shared.next())
     }
-    do {
-      let algorithms = link.hash.map { [$0.algorithm] } ?? []
-      let before = await part?.count ?? 0
-      if let part, let size, before == size, size > 0 {
-        // All had come, and was not looked at.
-        try await part.begin(at: size, algorithms)
-        transfer.started(at: size, link.url.host)
-      } else {
-        let limit = UInt64(size ?? configuration.maximumFileSize ?? .max)
-        try await HTTPSClient(webConfiguration).download(from: link.url, offset: UInt64(before), limit: limit) {
-          download in
-          if part == nil {
-            identity.size = download.length.map { Int64(clamping: $0) }
-            part = try PartialFile(of: identity, in: directory, resumes: false, on: FileThreads.shared.next())
-          }
-          guard let part else { return }
-          if let size, let length = download.length, length != UInt64(size) { throw wrongSize(length, transfer) }
-          try await part.begin(at: Int64(clamping: download.start), algorithms)
-          transfer.started(at: Int64(clamping: download.start), download.url.host)
-          while let chunk = try await download.next() {
-            try await part.append(chunk)
-            try transfer.moved(chunk.readableBytes, of: size ?? identity.size, configuration.webRate)
-            guard
-              size ?? identity.size ?? configuration.maximumFileSize != nil
-                || transfer.count <= configuration.webUnannounced
-            else { throw CallError(.output, "\(link.url.host) sends without end, and never said how much.") }
+    var before = await part?.count ?? 0
+    while true {
+      do {
+        let algorithms = link.hash.map { [$0.algorithm] } ?? []
+        // Hashes what is there, which may take longer than the web server would wait.
+        try await part?.begin(at: before, algorithms)
+        if let size, before == size, size > 0 {
+          // All had come, and was not looked at.
+          transfer.started(at: size, link.url.host)
+        } else {
+          let limit = UInt64(size ?? configuration.maximumFileSize ?? .max)
+          try await HTTPSClient(webConfiguration).download(from: link.url, offset: UInt64(before), limit: limit) {
+            download in
+            let start = Int64(clamping: download.start)
+            if part == nil {
+              identity.size = download.length.map { Int64(clamping: $0) }
+              part = try PartialFile(of: identity, in: directory, resumes: false, on: FileThreads.shared.next())
+              try await part?.begin(at: start, algorithms)
+            }
+            guard let part else { return }
+            if let size, let length = download.length, length != UInt64(size) { throw wrongSize(length, transfer) }
+            if start != before { try await part.begin(at: start, algorithms) }
+            transfer.started(at: start, download.url.host)
+            while let chunk = try await download.next() {
+              try await part.append(chunk)
+              try transfer.moved(chunk.readableBytes, of: size ?? identity.size, configuration.webRate)
+              guard
+                size ?? identity.size ?? configuration.maximumFileSize != nil
+                  || transfer.count <= configuration.webUnannounced
+              else { throw CallError(.output, "\(link.url.host) sends without end, and never said how much.") }
+            }
           }
         }
+        guard let part else { throw CallError(.failed, "Nothing came of \(name).") }
+        return try await conclude(part, link, transfer)
+      } catch {
+        let failure = self.failure(error, of: transfer, at: link.url.host)
+        // The file may have changed since, or the server cannot give parts: so from the beginning, once.
+        if before > 0, failure.code == .corrupt || failure.code == .protocolViolation {
+          logger.info("shared file begun anew", metadata: ["file.sid": "\(transfer.sid)", "error": "\(failure)"])
+          before = 0
+          continue
+        }
+        if failure.code == .corrupt || !resumes { await part?.discard() } else { await part?.keep() }
+        throw failure
       }
-      guard let part else { throw CallError(.failed, "Nothing came of \(name).") }
-      return try await conclude(part, link, transfer)
-    } catch {
-      // The limit is what the sender said, where they did.
-      let failure =
-        switch error {
-        case let error as HTTPSError where size != nil && error.isTooLarge:
-          CallError(
-            .corrupt, "More lies at \(link.url.host) than the \(size ?? 0) bytes that \(name) has.", cause: error)
-        case let error as HTTPSError: CallError(error)
-        default: error as? CallError ?? CallError(.failed, "\(error)", cause: error)
-        }
-      if failure.code == .corrupt || size == nil { await part?.discard() } else { await part?.keep() }
-      throw failure
+    }
+  }
+
+  private func failure(_ error: any Error, of transfer: WebTransfer, at host: String) -> CallError {
+    switch error {
+    // The limit is what the sender said, where they did.
+    case let error as HTTPSError where error.isTooLarge && transfer.summary.size != nil:
+      CallError(
+        .corrupt,
+        "More lies at \(host) than the \(transfer.summary.size ?? 0) bytes that \(transfer.summary.name) has.",
+        cause: error)
+    case let error as HTTPSError: CallError(error)
+    default: error as? CallError ?? CallError(.failed, "\(error)", cause: error)
     }
   }
 

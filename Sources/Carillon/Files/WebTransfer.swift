@@ -130,10 +130,16 @@ struct WebTransfers {
   private var seen: [String] = []
 
   private static let maximumSeen = 256
+  private static let maximumIDLength = 1024
+
+  /// A message's id, unless it is longer than any that a client makes up.
+  static func id(of message: Message) -> String? {
+    message.id.flatMap { $0.utf8.count <= maximumIDLength ? $0 : nil }
+  }
 
   /// Whether a message is heard of for the first time.
   mutating func isNew(_ message: Message) -> Bool {
-    guard let id = message.id, let from = message.from else { return true }
+    guard let id = Self.id(of: message), let from = message.from else { return true }
     let key = "\(from)\u{0}\(id)"
     guard !seen.contains(key) else { return false }
     if seen.count >= Self.maximumSeen { seen.removeFirst() }

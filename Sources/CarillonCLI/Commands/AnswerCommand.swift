@@ -5,10 +5,10 @@ struct AnswerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "answer", abstract: "Answer calls.",
     discussion: """
-      Answers every call, several at a time, until interrupted; with --once, the first. With --record x.wav, further calls
-      are kept in x-2.wav, x-3.wav and so on. Pictures are received from who sends them, and sent with --video.
+      Answers every call, several at a time, until interrupted; with --once, the first. With --record x.wav, further \
+      calls are kept in x-2.wav, x-3.wav and so on. Pictures are received from who sends them, and sent with --video.
 
-      On a terminal, keys steer the calls (? lists them). With --json, so do commands on standard input, one JSON
+      On a terminal, keys steer the calls (? lists them). With --json, so do commands on standard input, one JSON \
       object a line, such as {"command":"hold"}; not with --video -, which takes standard input for itself.
       """)
 

@@ -9,11 +9,11 @@ struct BenchFilesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "files", abstract: "Measure transfers of files to a second process, over loopback.",
     discussion: """
-      For each transport, this process sends to another one that it starts, and both hash the file. The MB/s are the
-      receiver's, from the first byte to the last; processor seconds, and memory over that of the idle process, are told of
-      each. A server in this process passes the stanzas on; with --account, in-band streams go through that account's real
-      one. With --delay, the path between the two is one in this process on which everything takes its time.
-      Tools/Benchmarks/files runs this with a Prosody of its own.
+      For each transport, this process sends to another one that it starts, and both hash the file. The MB/s are the \
+      receiver's, from the first byte to the last; processor seconds, and memory over that of the idle process, are \
+      told of each. A server in this process passes the stanzas on; with --account, in-band streams go through that \
+      account's real one. With --delay, the path between the two is one in this process on which everything takes its \
+      time. Tools/Benchmarks/files runs this with a Prosody of its own.
       """)
 
   @Option(
@@ -68,6 +68,7 @@ struct BenchFilesCommand: AsyncParsableCommand {
         if let warning = settings.warning { console.warning(warning) }
         account = (settings.clientConfiguration(relayOnly: false), accountOptions.arguments(settings))
       }
+      if let into { try ReceiveCommand.check(into) }
       let folder = (into ?? NSTemporaryDirectory()) + "/carillon-bench-\(UUID().uuidString)"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -9,7 +9,7 @@ struct CallCommand: AsyncParsableCommand {
         carillon call bob@example.org --account alice@example.org --password-file secret --audio speech --record bob.wav
         carillon call bob@example.org --config alice.conf --audio speech --video bars --record bob.webm
 
-      On a terminal, keys steer the call (? lists them). With --json, so do commands on standard input, one JSON
+      On a terminal, keys steer the call (? lists them). With --json, so do commands on standard input, one JSON \
       object a line, such as {"command":"hold"}; not with --video -, which takes standard input for itself.
       """)
 

@@ -5,8 +5,8 @@ struct CompareCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare", abstract: "Tell how much of a source is in a recording.",
     discussion: """
-      Finds the delay at which the two are most alike and prints their normalised cross-correlation there (1 is the same
-      sound, 0 nothing in common), the delay, and the longest silence in the recording where the source sounds.
+      Finds the delay at which the two are most alike and prints their normalised cross-correlation there (1 is the \
+      same sound, 0 nothing in common), the delay, and the longest silence in the recording where the source sounds.
       """)
 
   @Argument(

@@ -5,8 +5,8 @@ struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo", abstract: "Place a call between two ends in this process.",
     discussion: """
-      ICE, DTLS, SRTP and the codecs are real and run over loopback; only the stanzas pass through memory instead of a server. No
-      account is needed: the quickest look.
+      ICE, DTLS, SRTP and the codecs are real and run over loopback; only the stanzas pass through memory instead of a \
+      server. No account is needed: the quickest look.
       """)
 
   @Option(

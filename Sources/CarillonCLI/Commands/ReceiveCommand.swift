@@ -7,16 +7,16 @@ struct ReceiveCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "receive", abstract: "Receive files.",
     discussion: """
-      Takes every file that is offered, until interrupted; with --once, the first. A file is put into the folder when it is
-      whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from there when it
-      is offered again. What nobody went on with for a week is removed (--keep-parts).
+      Takes every file that is offered, until interrupted; with --once, the first. A file is put into the folder when \
+      it is whole and its hash is right, never in another's place. Until then it is there hidden, and goes on from \
+      there when it is offered again. What nobody went on with for a week is removed (--keep-parts).
 
       With --request, asks for one file instead, and exits as its transfer ended.
 
-      Files that somebody shares as links (HTTP upload) are fetched if that is one of --from, or with --download, and never
-      with --relay-only: the web server learns this machine's address.
+      Files that somebody shares as links (HTTP upload) are fetched if that is one of --from, or with --download, and \
+      never with --relay-only: the web server learns this machine's address.
 
-      --into - --once writes the file to standard output as it comes, and results and events to standard error. Do not
+      --into - --once writes the file to standard output as it comes, and results and events to standard error. Do not \
       trust it before the command has exited with 0: the hash is known last.
       """)
 
@@ -92,7 +92,7 @@ struct ReceiveCommand: AsyncParsableCommand {
         // Two files cannot go to one stream.
         if isStream, offer.host == nil, isTaken.exchange(true, ordering: .relaxed) { return await offer.decline() }
         let reporter = FileReporter(console, .incoming)
-        let peer = offer.peer
+        let (peer, name) = (offer.peer, offer.file.name)
         reporter.offered(offer.file, by: peer, sid: offer.sid, at: offer.host)
         if let host = offer.host, let refusal {
           reporter.ignored(offer.file, by: peer, sid: offer.sid, at: host, refusal)
@@ -124,7 +124,7 @@ struct ReceiveCommand: AsyncParsableCommand {
           ended.yield(nil)
         } catch {
           let failure = CommandFailure(error)
-          if !once { console.failure(failure) }
+          if !once { console.failure(failure, of: name, isFinal: false) }
           ended.yield(failure)
         }
       }
@@ -159,7 +159,7 @@ struct ReceiveCommand: AsyncParsableCommand {
     return senders.isEmpty && !download ? "neither --from nor --download allows it" : nil
   }
 
-  private static func check(_ directory: String) throws {
+  static func check(_ directory: String) throws {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue,
       FileManager.default.isWritableFile(atPath: directory)

@@ -9,11 +9,11 @@ struct SDPCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sdp", abstract: "Turn SDP into Jingle, or Jingle into SDP.",
     discussion: """
-      Reads standard input and writes standard output. A description becomes a jingle element, and a jingle element (or
-      the iq around it) a description. A transport-info becomes one RTCIceCandidateInit a line, as JSON, and such lines
-      become a transport-info. What the other language has no words for is left out and told on standard error.
+      Reads standard input and writes standard output. A description becomes a jingle element, and a jingle element \
+      (or the iq around it) a description. A transport-info becomes one RTCIceCandidateInit a line, as JSON, and such \
+      lines become a transport-info. What the other language has no words for is left out and told on standard error.
 
-      An answer keeps the order of its offer's m-lines, in which contents that are not accepted have port 0: give the
+      An answer keeps the order of its offer's m-lines, in which contents that are not accepted have port 0: give the \
       offer with --offer.
       """)
 

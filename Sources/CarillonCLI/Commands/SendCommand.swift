@@ -7,17 +7,17 @@ struct SendCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "send", abstract: "Send files.",
     discussion: """
-      Sends the files one after the other, by the first way that both ends know and that works: a data channel, then TCP
-      (straight or by a proxy), then through the servers. The data channel alone is encrypted from end to end. To who is
-      not online, takes no files or cannot be reached, they go by way of this account's web server (HTTP upload). A folder
-      stands for the files in it, without hidden ones and links; - stands for standard input, which --name gives a name.
-      What broke off goes on where it stopped when it is sent again, but for standard input.
+      Sends the files one after the other, by the first way that both ends know and that works: a data channel, then \
+      TCP (straight or by a proxy), then through the servers. The data channel alone is encrypted from end to end. To \
+      who is not online, takes no files or cannot be reached, they go by way of this account's web server (HTTP \
+      upload). A folder stands for the files in it, without hidden ones and links; - stands for standard input, which \
+      --name gives a name. What broke off goes on where it stopped when it is sent again, but for standard input.
 
-      A file that fails, or is declined, leaves the others: each failure is told, and the command exits with the code of
-      the first.
+      A file that fails, or is declined, leaves the others: each failure is told, and the command exits with the code \
+      of the first.
 
-      With --thumbnail, images and films are offered with a small picture, which the peer may fetch through both servers
-      before it takes the file. The servers can read it, even where the file itself goes encrypted.
+      With --thumbnail, images and films are offered with a small picture, which the peer may fetch through both \
+      servers before it takes the file. The servers can read it, even where the file itself goes encrypted.
       """)
 
   @Argument(help: ArgumentHelp("What to send.", valueName: "file"))
@@ -91,14 +91,22 @@ struct SendCommand: AsyncParsableCommand {
       // What cannot be sent is told before anything is.
       let outgoing = try outgoingFiles(console)
       let client = Client(configuration: settings.clientConfiguration(relayOnly: relayOnly))
-      let handlers = session.handlers()
+      let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+      var handlers = session.handlers()
+      handlers.onOnline = { [tell = handlers.onOnline] address in
+        await tell?(address)
+        arrived.yield()
+      }
       let (to, isPictured) = (to, isPictured && transport != .upload)
       // As many as one session takes: what ends one leaves the files of the others.
       let size = together ? JingleSession.maximumOfferedContents : 1
       let batches = stride(from: 0, to: outgoing.count, by: size).map {
         Array(outgoing[$0..<min(outgoing.count, $0 + size)])
       }
-      try await session.run([{ try await client.run(handlers) }]) { [together] in
+      try await session.run([{ [handlers] in try await client.run(handlers) }]) { [together] in
+        // That the server cannot be reached, or refuses, is not about any of the files.
+        for await _ in arrivals { break }
+        try Task.checkCancellation()
         var failures: [CommandFailure] = []
         for batch in batches {
           let results = try await Self.send(batch, together, isPictured, to: to, of: client, console)

@@ -63,13 +63,12 @@ final class Console: Sendable {
     progress(failure.message)
   }
 
-  /// Why the command ends without success, or will.
+  /// Why the command ends without success, or will, or why one file did not come while it goes on.
   ///
   /// - Parameter file: which of several files it is about.
-  func failure(_ failure: CommandFailure, of file: String? = nil) {
-    var fields: JSONObject = [
-      "code": .string(failure.code), "message": .string(failure.message), "exitCode": .integer(Int(failure.exitCode)),
-    ]
+  func failure(_ failure: CommandFailure, of file: String? = nil, isFinal: Bool = true) {
+    var fields: JSONObject = ["code": .string(failure.code), "message": .string(failure.message)]
+    if isFinal { fields["exitCode"] = .integer(Int(failure.exitCode)) }
     fields["file"] = file.map { .string($0) }
     event("error", fields)
     let words = (file.map { "\($0): " } ?? "") + failure.message

@@ -28,7 +28,10 @@ package struct HTTPSURL: Hashable, Sendable, CustomStringConvertible {
     var bytes: [UInt8] = []
     var rest = path[path.index(after: slash)...].utf8
     while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "%"), rest.count >= 2, let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16) {
+      let digits = rest.prefix(2)
+      if byte == UInt8(ascii: "%"), digits.count == 2, digits.allSatisfy(Self.isHexadecimal),
+        let value = UInt8(String(digits) ?? "", radix: 16)
+      {
         bytes.append(value)
         rest = rest.dropFirst(2)
       } else {
