@@ -63,6 +63,74 @@ struct FileTransportTests {
     listener.close()
   }
 
+  // MARK: One way in another's place (XEP-0260 §3)
+
+  private func replace(_ transport: Jingle.Transport, _ sid: String = "s1") -> Jingle {
+    Jingle(.transportReplace, sid: sid, contents: [Jingle.Content(name: "file", transport: transport)])
+  }
+
+  @Test("Who offers decides about the next way; when the peer takes none, that ends the session")
+  func rejected() async throws {
+    let folders = try FileFolders()
+    let path = try folders.make("letter.txt", 10_000)
+    let server = InMemoryServer()
+    let features = ScriptedPeer.takingFiles + [SOCKS5Transport.namespace]
+    try await withScript(server, "bob@localhost/desk", features: features) { peer in
+      try await withRunning(server.makeClient(configuration("alice@localhost/laptop"))) { alice in
+        async let sent = {
+          var file = OutgoingFile(path: path)
+          file.ways = [.socks5, .inBand]
+          return await #expect(throws: CallError.self) { try await alice.send(file, to: FileStage.bobsAddress) }
+        }()
+        let (offer, from) = try await peer.jingle(.sessionInitiate)
+        var content = try #require(offer.contents.first)
+        let stream = try #require(content.transport?.socks5?.sid)
+        content.transport = .socks5(SOCKS5Transport(sid: stream))
+        func tell(_ action: Jingle.Action, _ transport: Jingle.Transport?) async throws {
+          let named = Jingle.Content(name: content.name, transport: transport)
+          try await peer.request(Jingle(action, sid: offer.sid, contents: [named]), to: from)
+        }
+        try await peer.request(Jingle(.sessionAccept, sid: offer.sid, contents: [content]), to: from)
+        try await tell(.transportReplace, .inBand(.init(sid: "mine")))
+        #expect(try await peer.jingle(.transportReject).0.contents.first?.transport?.inBand?.sid == "mine")
+        // What there is goes on.
+        #expect(
+          try await peer.jingle(.transportInfo).0.contents.first?.transport?.socks5?.info == .candidateError)
+        try await tell(.transportInfo, .socks5(SOCKS5Transport(sid: stream, info: .candidateError)))
+        let next = try await peer.jingle(.transportReplace).0.contents.first?.transport
+        #expect(next?.inBand != nil)
+        try await tell(.transportReject, next)
+        #expect(try await peer.farewell().condition == .failedTransport)
+        #expect(await sent?.code == .connectivity)
+      }
+    }
+  }
+
+  @Test("The way that the peer wants instead is taken with its blocks, unless it is none that is known")
+  func replaced() async throws {
+    let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    try await withFileStage { stage in
+      try await stage.peer.offer(Self.file, .socks5(SOCKS5Transport(sid: "b1")))
+      _ = try await stage.peer.jingle(.sessionAccept)
+      let unknown = XMLElement("transport", namespace: "urn:example:pigeons")
+      try await stage.peer.request(replace(.unknown(unknown)), to: FileStage.bobsAddress)
+      #expect(try await stage.peer.jingle(.transportReject).0.reason?.condition == .unsupportedTransports)
+      try await stage.peer.request(replace(.inBand(.init(sid: "b2", blockSize: 1000))), to: FileStage.bobsAddress)
+      let accept = try await stage.peer.jingle(.transportAccept).0
+      #expect(accept.contents.first?.transport?.inBand == InBandTransport(sid: "b2", blockSize: 1000))
+      let open = InBandBytestream.Open(sid: "b2", blockSize: 1000)
+      #expect(try await stage.peer.request(open.element, to: FileStage.bobsAddress).content == .result(nil))
+      for number in 0..<10 {
+        let block = bytes[number * 1000..<(number + 1) * 1000]
+        try await stage.peer.sendBlock(UInt16(number), block, stream: "b2")
+      }
+      try await stage.peer.request(InBandBytestream.Close(sid: "b2").element, to: FileStage.bobsAddress)
+      #expect(try await stage.result().get().way == .inBand)
+      #expect(FileManager.default.contents(atPath: stage.folders.inbox + "/letter.txt").map(Array.init) == bytes)
+      try await stage.settle()
+    }
+  }
+
   // MARK: Who learns this side's address
 
   @Test("To hide its address, this side connects to no proxy but its own server's", arguments: [false, true])
