@@ -280,11 +280,12 @@ struct FileSessionTests {
       InBandBytestream.Block(sid: sid, sequenceNumber: 0, bytes: bytes).element, to: Self.bob)
   }
 
-  /// The next block that comes in band, in a message.
+  /// The next block that comes in band, which is answered. Whoever sends it would rather not use messages.
   private func block(for peer: ScriptedPeer) async throws -> InBandBytestream.Block {
     let isBlock = { (stanza: XMLElement) in stanza.first("data", InBandBytestream.namespace) != nil }
-    let message = try await peer.next { $0.name == "message" && isBlock($0) }
-    return try InBandBytestream.Block(#require(message.first("data", InBandBytestream.namespace)))
+    let iq = try IQ(try await peer.next { $0.name == "iq" && isBlock($0) })
+    await peer.answer(iq)
+    return try InBandBytestream.Block(#require(iq.request))
   }
 
   private func condition(_ answer: IQ) -> StanzaError.Condition? {
