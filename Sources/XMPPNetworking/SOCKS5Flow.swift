@@ -204,6 +204,8 @@ final class SOCKS5FlowHandler: ChannelDuplexHandler {
 
   private let flow: SOCKS5Flow
   private var count = 0
+  /// Since when it counts.
+  private var start = NIODeadline.now()
   private var isBatching = false
   private var check: Scheduled<Void>?
 
@@ -219,13 +221,19 @@ final class SOCKS5FlowHandler: ChannelDuplexHandler {
     let chunk = unwrapInboundIn(data)
     flow.received(chunk)
     count += chunk.readableBytes
-    if check == nil, count >= Self.much { adapt(context) }
+    guard check == nil, count >= Self.much else { return }
+    let now = context.eventLoop.now
+    if now - start <= Self.interval {
+      adapt(context)
+    } else {
+      (count, start) = (0, now)
+    }
   }
 
   /// What comes fast comes in batches. Whoever falls behind that, or stops, is heard byte by byte again.
   private func adapt(_ context: ChannelHandlerContext) {
     let isFast = count >= Self.much
-    count = 0
+    (count, start) = (0, context.eventLoop.now)
     if isFast != isBatching {
       isBatching = isFast
       let option = ChannelOptions.socketOption(.init(rawValue: SO_RCVLOWAT))

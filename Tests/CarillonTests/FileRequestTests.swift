@@ -142,7 +142,7 @@ struct FileRequestTests {
       #expect((answer.description?.file?.range?.offset, answer.description?.file?.range?.length) == (100, 20))
       let open = InBandBytestream.Open(sid: "ibb-c", carrier: .message)
       try await alice.request(open.element, to: Self.bob)
-      let data = try await alice.blockInMessage()
+      let data = try await alice.nextBlock()
       #expect(try data.bytes(upTo: 20) == Array(bytes[100..<120]))
       try await alice.request(
         Jingle(.sessionTerminate, sid: "s", reason: Jingle.Reason(.success)), to: Self.bob)

@@ -56,10 +56,11 @@ extension ScriptedPeer {
     try await sendBlock(0, bytes, stream: stream)
   }
 
-  /// The next block that comes in band, in a message.
-  func blockInMessage() async throws -> InBandBytestream.Block {
-    let message = try await next { $0.name == "message" && $0.first("data", InBandBytestream.namespace) != nil }
-    return try InBandBytestream.Block(#require(message.first("data", InBandBytestream.namespace)))
+  /// The next block that comes in band, which is answered.
+  func nextBlock() async throws -> InBandBytestream.Block {
+    let iq = try IQ(try await next { $0.name == "iq" && $0.first("data", InBandBytestream.namespace) != nil })
+    await answer(iq)
+    return try InBandBytestream.Block(#require(iq.request))
   }
 
   /// Tells the hash.

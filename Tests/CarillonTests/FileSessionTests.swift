@@ -284,7 +284,7 @@ struct FileSessionTests {
       #expect(try await alice.jingle(.sessionAccept).0.contents.map(\.name) == ["out", "in"])
       try await alice.sendInBand(bytes, stream: "ibb-out")
       try await alice.request(InBandBytestream.Open(sid: "ibb-in", carrier: .message).element, to: Self.bob)
-      let data = try await alice.blockInMessage()
+      let data = try await alice.nextBlock()
       #expect(try data.bytes(upTo: 20) == [UInt8]("yours".utf8))
       let receipt = FileInfo.received(.init(creator: .initiator, name: "in"))
       try await alice.request(Jingle(.sessionInfo, sid: "s", payloads: [receipt.element]), to: Self.bob)

@@ -188,6 +188,15 @@ private func responder(
     #expect(computed.done() == [.connect(.toPeer(cid: "a"), candidate("a", 1), romeosHash)])
   }
 
+  @Test func `The hash that came before the answer holds where the answer has none`() throws {
+    let told = try #require(SOCKS5Destination("416781edf1ae50bad01cb8509ba35b43952bc345"))
+    var side = Side(machine: SOCKS5Negotiation(offering: "s5b", from: romeo, to: juliet))
+    let early = SOCKS5Transport(sid: "s5b", destination: told, candidates: [candidate("p", 10, .proxy)])
+    #expect(side.receive(early) == [])
+    side.machine.begin(SOCKS5Transport(sid: "s5b"), at: side.now)
+    #expect(side.done() == [.connect(.toPeer(cid: "p"), candidate("p", 10, .proxy), told)])
+  }
+
   @Test func `The first that works is reported, unless a better one may still`() {
     let theirs = [candidate("high", 90), candidate("low", 50), candidate("never", 40)]
     var side = initiator(theirs: theirs)

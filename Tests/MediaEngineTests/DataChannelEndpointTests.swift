@@ -145,6 +145,15 @@ private final class Digest {
     await pair.close()
   }
 
+  @Test func `end an empty stream on a channel that signalling named`() async throws {
+    let pair = try await EndpointPair(negotiated: 3)
+    try await pair.a.finish()
+    for try await chunk in pair.b.received { Issue.record("\(chunk.count) bytes came") }
+    try await pair.b.finish()
+    for try await chunk in pair.a.received { Issue.record("\(chunk.count) bytes came") }
+    await pair.close()
+  }
+
   @Test func `do not connect when a certificate is not the signalled one`() async throws {
     let pair = try await EndpointPair(wrongFingerprint: true)
     await #expect(throws: DataChannelFailure.fingerprintMismatch) { try await pair.b.send([1]) }

@@ -149,6 +149,9 @@ import Testing
     // Data of a kind that nobody knows; on two channels.
     [([1, 2, 3], 0, 99)],
     [([1, 2, 3], 0, 53), ([4, 5, 6], 2, 53)],
+    // A channel opened twice, and one on the stream that this side has opened.
+    [(DataChannelMessageTests.open, 0, 50), (DataChannelMessageTests.open, 0, 50)],
+    [(DataChannelMessageTests.open, 1, 50)],
   ]
 
   @Test(arguments: unsuitable.indices)
@@ -159,6 +162,19 @@ import Testing
       #expect(await link.say(message, stream: stream, ppid: ppid))
     }
     await #expect(throws: DataChannelFailure.unsuitable) { while try await link.next(1) != nil {} }
+    await link.close()
+  }
+
+  @Test func `A channel may be opened again where one was closed`() async throws {
+    let link = MemoryLink()
+    try await link.openToStranger()
+    #expect(await link.say(DataChannelMessageTests.open, stream: 2, ppid: 50))
+    #expect(await link.say(DataChannelMessageTests.open, stream: 0, ppid: 50))
+    #expect(await link.say([1, 2, 3], stream: 0, ppid: 53))
+    await link.endStranger(2)
+    #expect(try await link.next(1) == [1, 2, 3])
+    await link.endStranger(0)
+    #expect(try await link.next(1) == nil)
     await link.close()
   }
 

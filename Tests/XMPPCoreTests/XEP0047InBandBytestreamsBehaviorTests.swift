@@ -492,6 +492,16 @@ import Testing
     #expect(pair.sent[1].filter { $0.name == "message" }.isEmpty)
   }
 
+  @Test("Who agreed on iq does not send messages, whatever the stream is opened with")
+  func openedWithMessages() throws {
+    var stream = InBandStream(accepting: InBandPair.configuration(to: InBandPair.romeo), at: Self.start)
+    try feed(&stream, InBandBytestream.Open(sid: "i781hf64", blockSize: 4096, carrier: .message).element)
+    #expect(outputs(&stream).last == .opened)
+    stream.send(bytes(100), at: Self.start)
+    let sent = outputs(&stream).compactMap { if case .send(let stanza) = $0 { stanza.name } else { nil } }
+    #expect(sent == ["iq"])
+  }
+
   @Test("A message that comes back ends the stream, and so does one that is no block")
   func returnedMessages() throws {
     var pair = InBandPair(carrier: .message)

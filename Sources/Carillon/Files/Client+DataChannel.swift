@@ -12,7 +12,12 @@ extension Client {
     let offered = transfer.offered?.dataChannel
     var setup = DTLSSetup.actpass
     var role: JingleCore.DTLSRole?
+    let channel = offered?.channels.first(where: \.isUsable)
     if let offered {
+      guard offered.channels.isEmpty || channel != nil else {
+        transportFailed("the peer's channel is no stream", of: transfer)
+        return nil
+      }
       guard let fingerprint = offered.ice.fingerprint,
         let answer = try? JingleCore.DTLSRole.answering(fingerprint.setup)
       else {
@@ -22,12 +27,14 @@ extension Client {
       (role, setup) = answer
     }
     let servers = await ICEServers.resolve(await currentServices(), configuration)
-    let endpoint = DataChannelEndpoint(
+    var settings = DataChannelEndpoint.Configuration(
       .init(
-        .init(
-          controlling: transfer.session.jingle.role == .initiator, servers: servers.list,
-          relayOnly: configuration.relayOnly, localAddresses: localAddresses),
-        label: transfer.content))
+        controlling: transfer.session.jingle.role == .initiator, servers: servers.list,
+        relayOnly: configuration.relayOnly, localAddresses: localAddresses),
+      label: transfer.content)
+    let named = channel.flatMap { $0.isNegotiated ? $0 : nil }
+    settings.negotiated = named?.id
+    let endpoint = DataChannelEndpoint(settings)
     do {
       let local = try await endpoint.start()
       guard transfer.result == nil else {
@@ -57,7 +64,7 @@ extension Client {
         candidates: local.candidates.map { transfer.candidate($0, hidesBase: configuration.relayOnly) } + early)
       return DataChannelTransport(
         form: offered?.form ?? transfer.dataChannelForm, ice: ice, port: DataChannelEndpoint.localPort,
-        maximumMessageSize: DataChannelEndpoint.maximumMessageSize)
+        maximumMessageSize: DataChannelEndpoint.maximumMessageSize, channels: named.map { [$0] } ?? [])
     } catch {
       await endpoint.close()
       await servers.close()
@@ -87,7 +94,15 @@ extension Client {
 
   /// The peer's candidates that came later.
   func addRemote(_ transport: ICETransport, of transfer: ActiveTransfer) {
-    guard let endpoint = transfer.dataChannel?.endpoint else { return }
+    guard let endpoint = transfer.dataChannel?.endpoint else {
+      // Before this side has its end, they are a part of the offer.
+      guard var offered = transfer.offered?.dataChannel else { return }
+      offered.ice.ufrag = offered.ice.ufrag ?? transport.ufrag
+      offered.ice.pwd = offered.ice.pwd ?? transport.pwd
+      offered.ice.candidates += transport.candidates
+      transfer.offered = Jingle.Transport(offered)
+      return
+    }
     let candidates = transport.candidates.compactMap(MediaEngine.ICECandidate.init)
     spawn { await endpoint.addRemote(candidates) }
   }
@@ -145,6 +160,16 @@ extension DataChannelFailure {
     case .timedOut: "it was not connected in time"
     case .closed: "it was closed"
     }
+  }
+}
+
+extension DataChannelTransport.Channel {
+  /// Whether a file can go by it: in the specification's words, a streaming transport; and if it is not opened in band, it
+  /// has a number.
+  ///
+  /// - Specification: XEP-0343 §1
+  fileprivate var isUsable: Bool {
+    isStream && (!isNegotiated || id.map { $0 < DataChannelEndpoint.maximumStreams } == true)
   }
 }
 

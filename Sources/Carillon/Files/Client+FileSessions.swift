@@ -151,9 +151,7 @@ extension Client {
       }
       take(contents, into: session)
     case .receivedTransportInfo(.socks5(let transport), let name):
-      guard let transfer = session[name] else { return }
-      transfer.socks5?.negotiation.receive(transport, at: now)
-      pumpSOCKS5(transfer)
+      if let transfer = session[name] { receive(transport, of: transfer, at: now) }
     case .receivedTransport(let transport, let name):
       if let transfer = session[name] { addRemote(transport, of: transfer) }
     case .offeredTransport(let transport, let name):

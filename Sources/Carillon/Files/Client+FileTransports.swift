@@ -112,7 +112,10 @@ extension Client {
         transportFailed("its id is that of another one", of: transfer)
         return nil
       }
-      transfer.local = .inBand(offered?.accepting() ?? InBandTransport(sid: StanzaID.random(using: &random)))
+      var local = offered?.accepting() ?? InBandTransport(sid: StanzaID.random(using: &random))
+      // Nobody answers messages, and the network does not tell when it has taken one.
+      if transfer.direction == .sending { local.carrier = .iq }
+      transfer.local = .inBand(local)
     // No session goes by it.
     case .upload: return nil
     }

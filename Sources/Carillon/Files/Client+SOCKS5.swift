@@ -13,7 +13,7 @@ extension Client {
       transportFailed("there is no connection to the server", of: transfer)
       return nil
     }
-    let negotiation: SOCKS5Negotiation
+    var negotiation: SOCKS5Negotiation
     if let offered = transfer.offered?.socks5 {
       do {
         negotiation = try SOCKS5Negotiation(answering: offered, from: transfer.peer, to: own)
@@ -30,6 +30,12 @@ extension Client {
     let proxies = await bytestreamProxies()
     let listener = await listening
     guard transfer.result == nil else { return nil }
+    // More of the offer may have come in the meantime.
+    if let offered = transfer.offered?.socks5,
+      let whole = try? SOCKS5Negotiation(answering: offered, from: transfer.peer, to: own)
+    {
+      negotiation = whole
+    }
     var state = ActiveTransfer.SOCKS5(negotiation: negotiation, listener: listener)
     var candidates: [SOCKS5Candidate] = []
     for (index, endpoint) in (listener?.endpoints ?? []).enumerated() {
@@ -55,6 +61,28 @@ extension Client {
     return transport
   }
 
+  /// The peer tells of its end, or of how its attempts went.
+  func receive(_ transport: SOCKS5Transport, of transfer: ActiveTransfer, at now: Instant) {
+    guard transfer.socks5?.negotiation.sid != transport.sid else {
+      transfer.socks5?.negotiation.receive(transport, at: now)
+      return pumpSOCKS5(transfer)
+    }
+    // Before this side has its end, that is a part of the offer.
+    guard var offered = transfer.offered?.socks5, offered.sid == transport.sid else { return }
+    offered.add(transport)
+    transfer.offered = .socks5(offered)
+  }
+
+  /// Whether a connection there gives nothing away that this side hides: who is not to learn this machine's address may
+  /// well call itself a proxy, so only those of this account's server count.
+  ///
+  /// - Specification: XEP-0260 §6.1
+  private func mayConnect(_ link: SOCKS5Negotiation.Link, to candidate: SOCKS5Candidate) -> Bool {
+    guard configuration.relayOnly, case .toPeer = link else { return true }
+    let host = candidate.host.lowercased()
+    return proxies?.contains { $0.host.lowercased() == host && $0.port == candidate.port } == true
+  }
+
   /// Somebody who knows the bytestream has connected.
   private func came(_ incoming: SOCKS5Listener.Incoming, _ id: UUID) {
     guard let transfer = transfer(id), let cid = transfer.socks5?.cids[incoming.endpoint] else {
@@ -72,14 +100,15 @@ extension Client {
     while let action = transfer.socks5?.negotiation.nextAction() {
       switch action {
       case .connect(let link, let candidate, let destination):
-        // Who is not to learn this machine's address is reached over proxies only.
-        guard !configuration.relayOnly || candidate.kind == .proxy else {
+        guard mayConnect(link, to: candidate) else {
           transfer.socks5?.negotiation.failed(link, at: SystemClock.now)
           continue
         }
         transfer.socks5?.attempts[link] = Task {
           let connection = try? await SOCKS5Connector.connect(
             host: candidate.host, port: candidate.port, destination: destination)
+          // Another attempt may have its place by now.
+          guard !Task.isCancelled else { return connection?.close() ?? () }
           self.attempted(link, connection, id)
         }
       case .close(let link):
@@ -91,6 +120,8 @@ extension Client {
       case .activate(let proxy, let target):
         guard let negotiation = transfer.socks5?.negotiation else { continue }
         request(.set(BytestreamQuery.activation(sid: negotiation.sid, target: target)), to: proxy.jid) { outcome in
+          // Another bytestream may have its place by now.
+          guard transfer.socks5?.negotiation.sid == negotiation.sid else { return }
           let now = SystemClock.now
           if case .result = outcome {
             transfer.socks5?.negotiation.activated(at: now)

@@ -102,7 +102,8 @@ package struct SOCKS5Negotiation: Sendable {
   private var phase = Phase.offering
   private var actions: [Action] = []
   private var offered: [SOCKS5Candidate] = []
-  private var remote: SOCKS5Transport?
+  /// What the peer wants to be asked for, where it says.
+  private var told: SOCKS5Destination?
   /// All that the peer offered, by cid.
   private var theirs: [String: SOCKS5Candidate] = [:]
   /// What is still to be tried, best first.
@@ -152,7 +153,7 @@ package struct SOCKS5Negotiation: Sendable {
     self.local = local
     self.peer = peer
     self.timing = timing
-    remote = offer
+    told = offer.destination
     add(offer.candidates)
   }
 
@@ -169,7 +170,7 @@ package struct SOCKS5Negotiation: Sendable {
 
   /// What is asked for at the peer's candidates and proxies.
   private var peersDestination: SOCKS5Destination {
-    remote?.destination ?? SOCKS5Destination(sid: sid, requester: peer, target: local)
+    told ?? SOCKS5Destination(sid: sid, requester: peer, target: local)
   }
 
   /// Offers candidates; more may follow.
@@ -198,7 +199,7 @@ package struct SOCKS5Negotiation: Sendable {
     phase = .connecting
     if let answer {
       guard answer.sid == sid else { return fail(.protocolViolation) }
-      remote = answer
+      told = answer.destination ?? told
       add(answer.candidates)
     }
     deadlines[.connecting] = now + timing.connecting
@@ -233,7 +234,7 @@ package struct SOCKS5Negotiation: Sendable {
     }
     if !transport.candidates.isEmpty {
       if localReport == nil {
-        if let destination = transport.destination { remote?.destination = destination }
+        told = transport.destination ?? told
         add(transport.candidates)
         if deadlines[.lateCandidates] != nil { deadlines[.lateCandidates] = now + timing.lateCandidates }
       } else {

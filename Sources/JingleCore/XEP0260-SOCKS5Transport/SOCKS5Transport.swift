@@ -45,6 +45,14 @@ package struct SOCKS5Transport: Hashable, Sendable {
   }
 }
 
+extension SOCKS5Transport {
+  /// Takes what the same side tells later of where it can be reached.
+  package mutating func add(_ later: SOCKS5Transport) {
+    destination = later.destination ?? destination
+    candidates += later.candidates.prefix(Self.maximumCandidates - candidates.count)
+  }
+}
+
 /// A place where one side, or a proxy for it, takes SOCKS5 connections.
 ///
 /// - Specification: XEP-0260 §2.2

@@ -1,4 +1,4 @@
-package import XMPPCore
+import XMPPCore
 
 /// What one side tells the other about its end of data channels: an SCTP association over DTLS over ICE.
 ///

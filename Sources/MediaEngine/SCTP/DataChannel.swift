@@ -248,8 +248,9 @@ final class DataChannel {
     }
     switch message.count <= DataChannelMessage.maximumLength ? DataChannelMessage(message) : nil {
     case .open(let open):
-      guard open.isStream else { return fail(.unsuitable) }
-      opened.insert(stream)
+      // Nothing is opened on a stream that is in use (RFC 8832 §6).
+      let isOwn = stream == self.stream && configuration.negotiated == nil
+      guard open.isStream, !isOwn, opened.insert(stream).inserted else { return fail(.unsuitable) }
       say(.acknowledge, on: stream)
     case .acknowledge: break  // Nothing waits for it: what is sent arrives in order (RFC 8832 §6).
     case nil: fail(.unsuitable)
@@ -259,7 +260,9 @@ final class DataChannel {
   /// - Specification: RFC 8831 §6.7
   private func ended(_ streams: [UInt16]) {
     let isIncoming = incoming.map { streams.isEmpty || streams.contains($0) }
-    if isIncoming ?? (streams.isEmpty || !opened.isDisjoint(with: streams)) { hasIncomingEnded = true }
+    // Of a channel that signalling named there may have been neither opening nor bytes.
+    let known = configuration.negotiated.map { opened.union([$0]) } ?? opened
+    if isIncoming ?? (streams.isEmpty || !known.isDisjoint(with: streams)) { hasIncomingEnded = true }
     // The channel is closed in both directions; this side's own goes on until `finish`.
     for ended in streams where opened.remove(ended) != nil && ended != stream { association.end(ended) }
   }

@@ -60,6 +60,8 @@ package actor DataChannelEndpoint {
   /// To be signalled: the port, and the largest message that is taken (any; it need not be kept whole).
   package static let localPort: UInt16 = 5000
   package static let maximumMessageSize: UInt64 = 262_144
+  /// The numbers that a channel may have are those below.
+  package static let maximumStreams = SCTPAssociation.maximumStreams
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
   /// In order; finishes with `close`. One consumer.

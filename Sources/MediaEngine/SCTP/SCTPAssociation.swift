@@ -50,7 +50,7 @@ final class SCTPAssociation {
   static let mtu = (DTLSTransport.mtu - DTLSTransport.overhead) & ~3
   /// In either direction: at 80 ms round trip 20 MB/s, as usrsctp counts a quarter more than the bytes.
   static let bufferSize = 2 << 20
-  private static let maximumStreams: UInt16 = 1024
+  static let maximumStreams: UInt16 = 1024
   /// A message that is longer comes in parts.
   private static let readSize = 65_536
 

@@ -58,7 +58,9 @@ extension InBandStream {
       throw StanzaError(.resourceConstraint, type: .modify, text: "blocks of \(configuration.open.blockSize) at most")
     }
     blockSize = open.blockSize
-    carrier = open.carrier
+    // Both kinds are taken. Messages are sent only where that was agreed: nothing holds them back but what the network
+    // takes, which not everybody is told.
+    if open.carrier == .iq { carrier = .iq }
     outputs.append(.send(iq.reply(.result(nil)).element))
     opened(at: now)
   }
