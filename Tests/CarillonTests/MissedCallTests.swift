@@ -16,7 +16,10 @@ struct MissedCallTests {
   private let server = InMemoryServer()
 
   /// Runs a client that notes what it missed and what rang.
+  ///
+  /// - Parameter settling: in which the other devices' answers come as well.
   private func withMissing(
+    settling: Duration = .milliseconds(100),
     _ body:
       @escaping @Sendable (JID, ScriptedPeer, _ missed: Log<Client.MissedCall>, _ rang: Log<String>) async throws ->
       Void
@@ -26,7 +29,7 @@ struct MissedCallTests {
     var handlers = Client.Handlers()
     handlers.onMissed = { missed.append($0) }
     try await withClient(
-      server, "alice@localhost/laptop", configure: { $0.settlingTime = .milliseconds(100) }, handlers: handlers,
+      server, "alice@localhost/laptop", configure: { $0.settlingTime = settling }, handlers: handlers,
       onCall: {
         rang.append($0.sid)
         try await Task.sleep(for: .seconds(600))
@@ -75,7 +78,7 @@ struct MissedCallTests {
 
   @Test(arguments: [.accept, .proceed, .reject(nil), .finish(nil)] as [JingleMessage.Action])
   func `one that another device of the account dealt with is not missed`(answer: JingleMessage.Action) async throws {
-    try await withMissing { [server] own, bob, missed, rang in
+    try await withMissing(settling: .seconds(3)) { [server] own, bob, missed, rang in
       try await withScript(server, "alice@localhost/phone") { phone in
         await bob.send(.audioProposal, "1", to: own.bare, extra: stored())
         try await bob.settle(own)

@@ -185,7 +185,9 @@ extension Client {
     let services = await serverEntities().filter { $0.info.isBytestreamProxy }.map(\.jid).prefix(Self.maximumProxies)
     let answers = await withTaskGroup(of: (JID, IQTracker.Outcome).self) { group in
       for service in services {
-        group.addTask { (service, await self.ask(.get(BytestreamQuery.addressRequest), of: service, timeout: .seconds(5))) }
+        group.addTask {
+          (service, await self.ask(.get(BytestreamQuery.addressRequest), of: service, timeout: .seconds(5)))
+        }
       }
       var answers: [JID: IQTracker.Outcome] = [:]
       for await (service, outcome) in group { answers[service] = outcome }

@@ -390,7 +390,8 @@ extension FileBenchmark {
           + [result.sender, result.receiver].map { decimal(Double($0.bytes) / 1_048_576, places: 1) }
       let speed = result.megabytesPerSecond * 1e6
       rows.append(
-        [result.plan.name, byteCount(result.bytes), rate(speed), share(speed)] + usage + [result.route + (delay > .zero ? ", \(delay.short) a round trip" : "")])
+        [result.plan.name, byteCount(result.bytes), rate(speed), share(speed)] + usage
+          + [result.route + (delay > .zero ? ", \(delay.short) a round trip" : "")])
     }
     return table(rows)
   }
