@@ -87,20 +87,28 @@ private final class TURNServer {
     try process.run()
   }
 
-  /// Waits until it takes connections.
+  /// Waits until it takes connections, and datagrams.
   func answers() async {
-    while process.isRunning {
-      let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      defer { close(connection) }
-      var address = UDPRelay.loopback(port: port)
-      let isOpen = withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-      }
-      if isOpen { return }
-      try? await Task.sleep(for: .milliseconds(20))
+    for type in [SOCK_STREAM, SOCK_DGRAM] {
+      while process.isRunning, !answers(type) { try? await Task.sleep(for: .milliseconds(20)) }
     }
+  }
+
+  private func answers(_ type: __socket_type) -> Bool {
+    let connection = socket(AF_INET, Int32(type.rawValue), 0)
+    defer { close(connection) }
+    var address = UDPRelay.loopback(port: port)
+    let isOpen = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+    guard isOpen, type == SOCK_DGRAM else { return isOpen }
+    // A Binding request (RFC 8489 §5).
+    var bytes: [UInt8] = [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42] + Array(repeating: 7, count: 12)
+    guard send(connection, bytes, bytes.count, 0) == bytes.count else { return false }
+    var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+    return poll(&waiting, 1, 200) == 1 && recv(connection, &bytes, bytes.count, 0) > 0
   }
 
   func stop() {
