@@ -186,11 +186,11 @@ actor PartialFile {
     await hash?.update(bytes)
   }
 
-  /// Has the disk write all along, and waits for it where it falls far behind: else all that waited in memory is written at
-  /// the end, which takes longer than the sender waits where there is much of it.
+  /// Has the disk write what came a gigabyte ago, and waits for it where it falls behind: else all that waits in memory is
+  /// written at the end, and where that is much and the disk is slow, the sender does not wait for as long.
   private func writeAlong() {
-    let piece: Int64 = 16 << 20
-    while count - writing >= piece {
+    let (piece, lag): (Int64, Int64) = (16 << 20, 1 << 30)
+    while count - writing >= lag + piece {
       carillon_begin_writing(descriptor, off_t(writing), off_t(piece))
       if writing >= 8 * piece { carillon_finish_writing(descriptor, off_t(writing - 8 * piece), off_t(piece)) }
       writing += piece
