@@ -321,13 +321,17 @@ struct ScriptedPeerTests {
     }
   }
 
+  private func features(of client: Client, asking peer: ScriptedPeer) async throws -> [String] {
+    let question = XMLElement("query", namespace: DiscoInfo.namespace)
+    peer.link.send(IQ(id: "disco", to: client.configuration.account, .get(question)).element)
+    let answer = try await peer.next { $0[attribute: "id"] == "disco" && $0[attribute: "type"] == "result" }
+    return try #require(answer.children.first).children.compactMap { $0[attribute: "var"] }
+  }
+
   @Test func `the phone clients' call buttons find what they look for in disco`() async throws {
     try await withScript(server, "bob@localhost/desk") { bob in
       try await withClient(server, "alice@localhost/laptop", onCall: { _ in }) { alice in
-        let question = XMLElement("query", namespace: DiscoInfo.namespace)
-        bob.link.send(IQ(id: "disco", to: alice.configuration.account, .get(question)).element)
-        let answer = try await bob.next { $0[attribute: "id"] == "disco" && $0[attribute: "type"] == "result" }
-        let features = try #require(answer.children.first).children.compactMap { $0[attribute: "var"] }
+        let features = try await features(of: alice, asking: bob)
         // Conversations and Cheogram, Movim.
         let wanted = [
           "urn:xmpp:jingle:1", "urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:rtp:1",
@@ -344,10 +348,7 @@ struct ScriptedPeerTests {
   @Test func `what files need is told in disco, as each specification wants it`() async throws {
     try await withScript(server, "bob@localhost/desk") { bob in
       try await withClient(server, "alice@localhost/laptop", onCall: { _ in }) { alice in
-        let question = XMLElement("query", namespace: DiscoInfo.namespace)
-        bob.link.send(IQ(id: "disco", to: alice.configuration.account, .get(question)).element)
-        let answer = try await bob.next { $0[attribute: "id"] == "disco" && $0[attribute: "type"] == "result" }
-        let features = try #require(answer.children.first).children.compactMap { $0[attribute: "var"] }
+        let features = try await features(of: alice, asking: bob)
         let wanted = [
           "urn:xmpp:jingle:apps:file-transfer:5", "urn:xmpp:jingle:transports:s5b:1",
           "urn:xmpp:jingle:transports:ibb:1", "http://jabber.org/protocol/ibb", "urn:xmpp:hashes:2",
